@@ -1,1 +1,17 @@
-//! yard-engine
+//! What an inference engine is to Modelyard: the traits [`Engine`] and [`LoadedModel`], the proof that a version must
+//! pass before it is served, and the contract suite that every engine must pass.
+//!
+//! Engines are synchronous and know nothing of HTTP, async runtimes or where models are kept. Calls that compute are
+//! made on threads that may block. This crate knows no concrete engine.
+
+#![warn(missing_docs)]
+
+mod control;
+mod engine;
+mod error;
+mod package;
+
+pub use control::{RunControl, RunGuard};
+pub use engine::{Engine, EngineInfo, LoadOptions, LoadedModel, RowJoining};
+pub use error::{LoadError, PredictError};
+pub use package::ModelPackage;
