@@ -1,0 +1,1 @@
+"""Builds the models and reference outputs that the Rust tests compare themselves with."""
