@@ -1,0 +1,18 @@
+//! The bodies of the management API under `/api/v1`, as JSON.
+//!
+//! Moments are RFC 3339 texts in UTC; sizes are bytes; durations name their unit. Unknown members of requests are
+//! refused, so that a misspelt option is an error and not a silence.
+
+mod access;
+mod model;
+mod status;
+mod upload;
+
+pub use access::{AuditEntryBody, AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey};
+pub use model::{
+    AliasBody, AliasMoveBody, EngineBody, FileBody, JoiningBody, ModelBody, ModelList, Passport,
+    PromoteReply, ProofBody, ProvenanceBody, RollbackReply, RollbackRequest, ServingOptionsBody, SetAlias,
+    SignatureBody, TensorBody, VersionBody, VersionList, WarmUpBody,
+};
+pub use status::{ErrorBody, ErrorDetail, GarbageBody, ServedVersionBody, StatusBody};
+pub use upload::{CommitReply, CommitRequest, NewUpload, UploadBody};

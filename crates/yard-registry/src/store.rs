@@ -1,0 +1,116 @@
+//! What the registry asks of the place where its rows are kept.
+
+use async_trait::async_trait;
+use yard_types::{AliasName, Digest, ModelName, Timestamp, VersionNumber};
+
+use crate::{
+    Actor, AliasMove, AliasRecord, FileRecord, ModelRecord, NewVersion, ServingOptions, UploadId,
+    UploadRecord, VersionRecord,
+};
+
+/// How the store fails.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The state changed under the caller, or does not allow the change; the text is for the caller.
+    #[error("{0}")]
+    Conflict(String),
+    /// The rows that the caller named are not there.
+    #[error("{0} is not there")]
+    Missing(String),
+    /// The store itself failed.
+    #[error("the metadata store failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Reads the wall clock.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Rows of the registry. Every method is one transaction; after it returns the change survives a crash.
+#[async_trait]
+pub trait RegistryStore: Send + Sync {
+    /// All models, by name.
+    async fn models(&self) -> Result<Vec<ModelRecord>, StoreError>;
+    /// One model.
+    async fn model(&self, name: &ModelName) -> Result<Option<ModelRecord>, StoreError>;
+    /// Writes how a model is served; [`StoreError::Missing`] without such a model.
+    async fn set_serving_options(&self, name: &ModelName, options: &ServingOptions)
+    -> Result<(), StoreError>;
+
+    /// All versions of a model, by number.
+    async fn versions(&self, model: &ModelName) -> Result<Vec<VersionRecord>, StoreError>;
+    /// One version.
+    async fn version(
+        &self,
+        model: &ModelName,
+        number: VersionNumber,
+    ) -> Result<Option<VersionRecord>, StoreError>;
+    /// The ready version of the model with this package digest, if there is one.
+    async fn version_by_digest(
+        &self,
+        model: &ModelName,
+        digest: &Digest,
+    ) -> Result<Option<VersionNumber>, StoreError>;
+    /// Writes a version with the next number of its model (making the model when it is new), marks its upload `ready`
+    /// and, when the model has no `production` alias, points it at this version: all in one transaction.
+    async fn insert_version(&self, version: &NewVersion) -> Result<VersionNumber, StoreError>;
+    /// Archives a version; [`StoreError::Conflict`] while an alias points at it.
+    async fn archive_version(
+        &self,
+        model: &ModelName,
+        number: VersionNumber,
+        at: Timestamp,
+        by: &Actor,
+    ) -> Result<(), StoreError>;
+
+    /// All aliases of all models.
+    async fn aliases(&self) -> Result<Vec<AliasRecord>, StoreError>;
+    /// All aliases of one model, by name.
+    async fn aliases_of(&self, model: &ModelName) -> Result<Vec<AliasRecord>, StoreError>;
+    /// Points an alias at a ready version, writing the move beside it. [`StoreError::Missing`] without such a version,
+    /// [`StoreError::Conflict`] when it is archived. A move to where it already points changes nothing and is not
+    /// recorded. Gives where it pointed before.
+    async fn move_alias(
+        &self,
+        model: &ModelName,
+        alias: &AliasName,
+        to: VersionNumber,
+        at: Timestamp,
+        by: &Actor,
+    ) -> Result<Option<VersionNumber>, StoreError>;
+    /// Removes an alias, writing the move. The alias `production` cannot be removed.
+    async fn remove_alias(
+        &self,
+        model: &ModelName,
+        alias: &AliasName,
+        at: Timestamp,
+        by: &Actor,
+    ) -> Result<(), StoreError>;
+    /// The moves of an alias, newest first, at most `limit`.
+    async fn alias_moves(
+        &self,
+        model: &ModelName,
+        alias: &AliasName,
+        limit: u32,
+    ) -> Result<Vec<AliasMove>, StoreError>;
+
+    /// Begins an upload.
+    async fn insert_upload(&self, upload: &UploadRecord) -> Result<(), StoreError>;
+    /// One upload.
+    async fn upload(&self, id: UploadId) -> Result<Option<UploadRecord>, StoreError>;
+    /// Uploads that are receiving or proving.
+    async fn open_uploads(&self) -> Result<Vec<UploadRecord>, StoreError>;
+    /// Adds a file to an upload that is receiving, or replaces the one at the same path.
+    async fn put_upload_file(&self, id: UploadId, file: &FileRecord) -> Result<(), StoreError>;
+    /// Moves an upload from `receiving` to `proving`; [`StoreError::Conflict`] from any other state.
+    async fn begin_proving(&self, id: UploadId) -> Result<(), StoreError>;
+    /// Marks an upload `ready` because an identical version was there.
+    async fn finish_upload(&self, id: UploadId, version: VersionNumber) -> Result<(), StoreError>;
+    /// Marks an upload `failed` for this reason.
+    async fn fail_upload(&self, id: UploadId, reason: &str) -> Result<(), StoreError>;
+
+    /// Every digest that a version, or an upload that is receiving or proving, refers to.
+    async fn referenced_digests(&self) -> Result<Vec<Digest>, StoreError>;
+}
