@@ -1,1 +1,10 @@
-//! yard-store
+//! Where Modelyard keeps what it knows: rows in SQLite, bytes by digest over `object_store`.
+//!
+//! It implements the store traits of other crates and holds no rules of its own: what may be promoted, deleted or let in
+//! is decided there. It is not a general SQL layer either: no SQL leaves this crate.
+
+#![warn(missing_docs)]
+
+mod database;
+
+pub use database::{Database, DatabaseError, DatabaseOptions};

@@ -1,0 +1,32 @@
+//! The numbered migrations, in the binary.
+
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// Number, name and text of every migration. A migration that was released is never edited: its checksum stands in the
+/// databases of others. Numbers need not be without gaps: the registry counts from 1, access from 100.
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "registry", include_str!("../../migrations/0001_registry.sql"))];
+
+/// All of them. Made at run time: the macro that does it at build time would compile the SQL library twice.
+pub(super) fn migrator() -> Migrator {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|(number, name, text)| {
+            Migration::new(*number, (*name).into(), MigrationType::Simple, text.into_sql_str(), false)
+        })
+        .collect();
+    Migrator::with_migrations(migrations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_in_order_and_numbered_once() {
+        assert!(MIGRATIONS.is_sorted_by(|left, right| left.0 < right.0));
+    }
+}

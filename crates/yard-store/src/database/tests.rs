@@ -1,0 +1,71 @@
+use sqlx::Row;
+
+use super::*;
+
+async fn open() -> (tempfile::TempDir, Database) {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::open(&directory.path().join("t.db"), &DatabaseOptions::default()).await.unwrap();
+    (directory, database)
+}
+
+async fn pragma(pool: &SqlitePool, text: &'static str) -> String {
+    let row = sqlx::query(text).fetch_one(pool).await.unwrap();
+    row.try_get::<String, _>(0)
+        .or_else(|_| row.try_get::<i64, _>(0).map(|number| number.to_string()))
+        .unwrap()
+}
+
+#[tokio::test]
+async fn every_connection_is_durable_and_checks_references() {
+    let (_directory, database) = open().await;
+    for pool in [&database.writer, &database.readers] {
+        assert_eq!(pragma(pool, "PRAGMA journal_mode").await, "wal");
+        assert_eq!(pragma(pool, "PRAGMA synchronous").await, "2", "FULL");
+        assert_eq!(pragma(pool, "PRAGMA foreign_keys").await, "1");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write() {
+    let (_directory, database) = open().await;
+    let text = "INSERT INTO models (name, created_at, next_version, serving_json) VALUES ('m', 0, 1, '{}')";
+    let error = sqlx::query(text).execute(database.reader()).await.unwrap_err().to_string();
+    assert!(error.contains("readonly"), "{error}");
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_leaves_nothing() {
+    let (_directory, database) = open().await;
+    let insert = "INSERT INTO models (name, created_at, next_version, serving_json) VALUES (?, 0, 1, '{}')";
+    let mut dropped = database.write().await.unwrap();
+    sqlx::query(insert).bind("dropped").execute(&mut *dropped).await.unwrap();
+    drop(dropped);
+    let mut kept = database.write().await.unwrap();
+    sqlx::query(insert).bind("kept").execute(&mut *kept).await.unwrap();
+    kept.commit().await.unwrap();
+    let names = sqlx::query("SELECT name FROM models").fetch_all(database.reader()).await.unwrap();
+    let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["kept"]);
+}
+
+#[tokio::test]
+async fn opening_again_applies_nothing_twice() {
+    let (directory, database) = open().await;
+    database.close().await;
+    let path = directory.path().join("t.db");
+    let again = Database::open(&path, &DatabaseOptions::default()).await.unwrap();
+    let applied = pragma(again.reader(), "SELECT count(*) FROM _sqlx_migrations").await;
+    assert_eq!(applied, migrations::migrator().iter().count().to_string());
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_left_alone() {
+    let (directory, database) = open().await;
+    let text = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                VALUES (999999, 'future', 1, x'00', 0)";
+    sqlx::query(text).execute(&database.writer).await.unwrap();
+    database.close().await;
+    let error =
+        Database::open(&directory.path().join("t.db"), &DatabaseOptions::default()).await.unwrap_err();
+    assert!(matches!(error, DatabaseError::Newer { .. }), "{error}");
+}
