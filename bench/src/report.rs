@@ -1,0 +1,78 @@
+//! What a measurement found.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Latencies of single requests.
+#[derive(Debug, Default)]
+pub struct Latencies {
+    microseconds: Vec<u32>,
+}
+
+/// One measurement, printed as JSON.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Connections kept busy.
+    pub connections: usize,
+    /// Answers with status 200.
+    pub answered: u64,
+    /// Anything else.
+    pub failed: u64,
+    /// Answers a second.
+    pub per_second: f64,
+    /// Median latency in milliseconds.
+    pub p50_ms: f64,
+    /// 99th percentile of the latency in milliseconds.
+    pub p99_ms: f64,
+    /// Seconds measured.
+    pub seconds: f64,
+}
+
+impl Latencies {
+    /// Adds one.
+    pub fn add(&mut self, latency: Duration) {
+        self.microseconds.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+    }
+
+    /// Adds all of another.
+    pub fn merge(&mut self, other: Self) {
+        self.microseconds.extend(other.microseconds);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.microseconds.len() as u64
+    }
+
+    /// The latency below which this share of the requests stays, in milliseconds.
+    pub fn quantile(&mut self, share: f64) -> f64 {
+        if self.microseconds.is_empty() {
+            return f64::NAN;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index into the vector"
+        )]
+        let place = ((self.microseconds.len() - 1) as f64 * share).round() as usize;
+        let (_, value, _) = self.microseconds.select_nth_unstable(place);
+        f64::from(*value) / 1000.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_the_sorted_list() {
+        let mut latencies = Latencies::default();
+        for micros in (1..=101).rev() {
+            latencies.add(Duration::from_micros(micros * 1000));
+        }
+        assert_eq!(latencies.quantile(0.5), 51.0);
+        assert_eq!(latencies.quantile(0.99), 100.0);
+        assert!(Latencies::default().quantile(0.5).is_nan());
+    }
+}
