@@ -3,9 +3,16 @@
 //! Not part of what ships, and no place for rules of the product. It starts other programs (cargo, python3, pip) and
 //! judges what they say; it opens no network connection of its own.
 
+mod checks;
+mod conformance;
+mod demo;
 mod places;
 mod process;
+mod product;
 mod setup;
+mod tally;
+mod tests_run;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -23,6 +30,27 @@ struct Arguments {
 enum Command {
     /// Fill the per-user cache with what the tests need: a Python environment, real models, ONNX Runtime.
     Setup,
+    /// The quick part of `test`: formatting, clippy, tidy.
+    Check,
+    /// Everything that CI runs, from set-up to real clients. Stops at the first stage that fails.
+    Test,
+    /// Run the scripts in python/conformance against the built server.
+    Conformance {
+        /// Run only scripts whose name contains this.
+        filter: Option<String>,
+    },
+    /// Check that the committed digits model has the accuracy it claims.
+    Digits,
+    /// Check layers, licences, sources and house rules.
+    Tidy,
+    /// Build the documentation, with warnings denied.
+    Doc,
+    /// Build Modelyard and show it: a real model pushed, served and asked.
+    Demo {
+        /// Stop after the show instead of serving on.
+        #[arg(long)]
+        exit: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -39,5 +67,12 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Setup => setup::set_up().map(|_| ExitCode::SUCCESS),
+        Command::Check => checks::quick().map(|()| ExitCode::SUCCESS),
+        Command::Test => tests_run::everything(),
+        Command::Conformance { filter } => conformance::alone(filter.as_deref()),
+        Command::Digits => checks::digits(&setup::set_up()?).map(|_| ExitCode::SUCCESS),
+        Command::Tidy => tidy::tidy().map(|()| ExitCode::SUCCESS),
+        Command::Doc => checks::documentation().map(|()| ExitCode::SUCCESS),
+        Command::Demo { exit } => demo::demo(exit),
     }
 }

@@ -52,16 +52,16 @@ mod tests {
 
     #[test]
     fn our_own_variable_wins_over_the_shared_one_and_that_over_the_default() {
-        check(
-            &[("MODELYARD_CACHE", "/own"), ("XDG_CACHE_HOME", "/shared"), ("HOME", "/user")],
-            "/own",
-        );
+        check(&[("MODELYARD_CACHE", "/own"), ("XDG_CACHE_HOME", "/shared"), ("HOME", "/user")], "/own");
         check(&[("XDG_CACHE_HOME", "/shared"), ("HOME", "/user")], "/shared/modelyard");
         check(&[("HOME", "/user")], "/user/.cache/modelyard");
     }
 
     #[test]
     fn an_empty_variable_counts_as_unset() {
-        check(&[("MODELYARD_CACHE", ""), ("XDG_CACHE_HOME", ""), ("HOME", "/user")], "/user/.cache/modelyard");
+        check(
+            &[("MODELYARD_CACHE", ""), ("XDG_CACHE_HOME", ""), ("HOME", "/user")],
+            "/user/.cache/modelyard",
+        );
     }
 }

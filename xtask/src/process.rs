@@ -1,8 +1,10 @@
 //! Starting other programs: what was run stands in every error.
 
 use std::ffi::OsStr;
-use std::io::ErrorKind;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -31,6 +33,43 @@ pub(crate) fn capture(command: &mut Command) -> Result<String> {
         bail!("{shown}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr).trim_end());
     }
     String::from_utf8(output.stdout).with_context(|| format!("{shown} wrote something that is not UTF-8"))
+}
+
+/// Runs to the end with its output shown, and hands each line of both streams to `see`.
+pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Result<ExitStatus> {
+    let shown = show(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {shown}"))?;
+    let stdout = child.stdout.take().context("the output was asked for")?;
+    let stderr = child.stderr.take().context("the errors were asked for")?;
+    // Lines are taken as fast as they come: the bound only keeps the two readers from running away.
+    let (lines, received) = mpsc::sync_channel(256);
+    thread::scope(|scope| {
+        let errors = lines.clone();
+        scope.spawn(move || pass_on(stdout, std::io::stdout(), &lines));
+        scope.spawn(move || pass_on(stderr, std::io::stderr(), &errors));
+        for line in received {
+            see(&line);
+        }
+    });
+    child.wait().with_context(|| format!("cannot wait for {shown}"))
+}
+
+/// Ends when the stream does. A reader of our own output that went away is no reason to stop the program.
+fn pass_on(stream: impl Read, mut shown_on: impl Write, lines: &mpsc::SyncSender<String>) {
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+        let _ = shown_on.write_all(&line).and_then(|()| shown_on.flush());
+        if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            return;
+        }
+        line.clear();
+    }
 }
 
 /// Whether the program is there and ends well.

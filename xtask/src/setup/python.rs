@@ -52,7 +52,15 @@ fn make(folder: &Path) -> Result<()> {
 pub(super) fn download(python: &Path, requirements: &Path, into: &Path) -> Result<()> {
     process::run(
         pip(python)
-            .args(["download", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest"])
+            .args([
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--require-hashes",
+                "--only-binary",
+                ":all:",
+                "--dest",
+            ])
             .arg(into)
             .arg("--requirement")
             .arg(requirements),
@@ -71,7 +79,9 @@ fn python3() -> Command {
     let mut command = Command::new("python3");
     command.stdin(std::process::Stdio::null());
     // A setting of the person's own must not move packages to another place.
-    for variable in ["PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"] {
+    for variable in
+        ["PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER", "PIP_REQUIRE_VIRTUALENV"]
+    {
         command.env_remove(variable);
     }
     command
