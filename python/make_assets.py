@@ -58,6 +58,7 @@ def main():
     add("mlp-100-128-10", graphs.build_mlp, plain(graphs.mlp_feeds), rows_join=True)
     add("multi-io", graphs.build_multi_io, plain(graphs.multi_io_feeds), rows_join=True)
     add("batch-mean", graphs.build_batch_mean, plain(graphs.batch_mean_feeds), rows_join=False)
+    add("dynamic-quantized", graphs.build_dynamic_quantized, plain(graphs.dynamic_quantized_feeds), rows_join=False)
     add("external-data", graphs.build_external_data, plain(graphs.external_data_feeds), rows_join=True)
     add("strings", graphs.build_strings, plain(graphs.strings_feeds), rows_join=True)
     add("cast-bf16", graphs.build_cast_bf16, plain(graphs.cast_bf16_feeds), rows_join=True)

@@ -124,6 +124,33 @@ def batch_mean_feeds():
         yield {"input": generator.standard_normal((rows, 4)).astype(numpy.float32)}
 
 
+def build_dynamic_quantized(path):
+    """Scales over the whole input tensor, so one request's large values cost another its precision."""
+    (weight, _), = mlp_weights([16, 8], seed=7)
+    weight_scale = numpy.float32(numpy.abs(weight).max() / 127)
+    quantized = numpy.rint(weight / weight_scale).astype(numpy.int8)
+    save(
+        path,
+        [
+            helper.make_node("DynamicQuantizeLinear", ["input"], ["levels", "scale", "zero"]),
+            helper.make_node("MatMulInteger", ["levels", "weight", "zero"], ["sums"]),
+            helper.make_node("Cast", ["sums"], ["float_sums"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["scale", "weight_scale"], ["both_scales"]),
+            helper.make_node("Mul", ["float_sums", "both_scales"], ["output"]),
+        ],
+        [tensor("input", TensorProto.FLOAT, ["batch", 16])],
+        [tensor("output", TensorProto.FLOAT, ["batch", 8])],
+        [constant("weight", quantized), constant("weight_scale", numpy.array(weight_scale))],
+    )
+
+
+def dynamic_quantized_feeds():
+    generator = numpy.random.default_rng(8)
+    for magnitudes in ([1.0], [0.01, 1.0, 100.0]):
+        rows = generator.standard_normal((len(magnitudes), 16)) * numpy.array(magnitudes).reshape(-1, 1)
+        yield {"input": rows.astype(numpy.float32)}
+
+
 def build_external_data(path):
     """The weights lie in weights.data beside model.onnx, at two offsets."""
     (weight, bias), = mlp_weights([64, 32], seed=5)

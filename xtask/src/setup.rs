@@ -67,11 +67,16 @@ fn build_folder(target: &Path, build: impl FnOnce(&Path) -> Result<()>) -> Resul
     let parent = target.parent().context("a folder to build has a parent")?;
     let name = target.file_name().context("a folder to build has a name")?;
     fs::create_dir_all(parent)?;
-    let unfinished = parent.join(format!("unfinished-{}", name.to_string_lossy()));
-    if unfinished.exists() {
-        // Left by a run that was interrupted. We hold the lock, so nobody is at work in it.
-        fs::remove_dir_all(&unfinished)?;
+    let prefix = format!("unfinished-{}-", name.to_string_lossy());
+    for entry in fs::read_dir(parent)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            // Left by a run that was interrupted: we hold the lock. A program that it started may still write there,
+            // which is why the name tells one run from the next.
+            fs::remove_dir_all(entry.path())?;
+        }
     }
+    let unfinished = parent.join(format!("{prefix}{}", std::process::id()));
     fs::create_dir(&unfinished)?;
     build(&unfinished)?;
     fs::rename(&unfinished, target)?;
