@@ -1,5 +1,19 @@
-//! What crosses the wire: bodies of every protocol, their readers and writers, and the conversions to `yard-types`.
+//! What crosses the wire: requests read into tensors, tensors written as answers, and the structs of every protocol.
 //!
-//! This crate knows no web framework, no SQL and no engine.
+//! Each protocol has a module. All of them read bytes that anybody may send: every reader is bounded by the length of
+//! what it was given, fails with a typed [`RequestError`], and neither recurses nor panics.
+//!
+//! This crate knows no web framework, no database and no engine. It does no I/O and picks no status code: errors say
+//! what kind of failure they are ([`yard_types::Coded`]), the server maps that.
 
-pub mod management;
+#![warn(missing_docs)]
+
+mod data_error;
+mod json;
+mod limits;
+pub mod plain;
+mod request_error;
+pub mod v2;
+
+pub use json::JsonError;
+pub use request_error::{Part, RequestError};
