@@ -5,6 +5,8 @@
 
 #![warn(missing_docs)]
 
+mod access;
 mod database;
 
+pub use access::{AdminKeyFile, SqliteAuditStore, SqliteKeyStore};
 pub use database::{Database, DatabaseError, DatabaseOptions};
