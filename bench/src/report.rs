@@ -19,6 +19,8 @@ pub struct Report {
     pub answered: u64,
     /// Anything else.
     pub failed: u64,
+    /// What the first failure was.
+    pub first_failure: Option<String>,
     /// Answers a second.
     pub per_second: f64,
     /// Median latency in milliseconds.

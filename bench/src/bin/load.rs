@@ -37,30 +37,40 @@ struct Arguments {
     warm_up: f64,
 }
 
-async fn drive(target: Target, from: Instant, until: Instant) -> (Latencies, u64) {
-    let mut latencies = Latencies::default();
-    let mut failed = 0;
+/// What one connection saw.
+#[derive(Debug, Default)]
+struct Outcome {
+    latencies: Latencies,
+    failed: u64,
+    first_failure: Option<String>,
+}
+
+async fn drive(target: Target, from: Instant, until: Instant) -> Outcome {
+    let mut outcome = Outcome::default();
     let mut connection = None;
     while Instant::now() < until {
         if connection.is_none() {
             connection = Exchange::connect(&target).await.ok();
         }
         let started = Instant::now();
-        let outcome = match connection.as_mut() {
-            Some(connection) => connection.ask().await.is_ok(),
-            None => false,
+        let failure = match connection.as_mut() {
+            Some(connection) => connection.ask().await.err().map(|error| format!("{error:?}")),
+            None => Some("no connection".to_owned()),
         };
-        if !outcome {
+        if failure.is_some() {
             connection = None;
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        match outcome {
+        match failure {
             _ if started < from => {}
-            true => latencies.add(started.elapsed()),
-            false => failed += 1,
+            None => outcome.latencies.add(started.elapsed()),
+            Some(failure) => {
+                outcome.failed += 1;
+                outcome.first_failure.get_or_insert(failure);
+            }
         }
     }
-    (latencies, failed)
+    outcome
 }
 
 #[expect(clippy::print_stdout, reason = "the report is the program's output")]
@@ -77,18 +87,20 @@ async fn main() -> anyhow::Result<()> {
     for _ in 0..arguments.connections {
         tasks.spawn(drive(target.clone(), from, until));
     }
-    let mut latencies = Latencies::default();
-    let mut failed = 0;
+    let mut total = Outcome::default();
     while let Some(done) = tasks.join_next().await {
-        let (more, failures) = done?;
-        latencies.merge(more);
-        failed += failures;
+        let one = done?;
+        total.latencies.merge(one.latencies);
+        total.failed += one.failed;
+        total.first_failure = total.first_failure.or(one.first_failure);
     }
+    let Outcome { mut latencies, failed, first_failure } = total;
     let answered = latencies.count();
     let report = Report {
         connections: arguments.connections,
         answered,
         failed,
+        first_failure,
         per_second: answered as f64 / arguments.seconds,
         p50_ms: latencies.quantile(0.5),
         p99_ms: latencies.quantile(0.99),
