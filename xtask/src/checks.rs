@@ -24,7 +24,7 @@ pub(crate) fn format() -> Result<()> {
 
 pub(crate) fn clippy() -> Result<()> {
     require_component("clippy", "clippy")?;
-    process::run(cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
+    process::run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
 fn require_component(command: &str, component: &str) -> Result<()> {
@@ -51,7 +51,7 @@ pub(crate) fn rust_tests(support: &TestSupport) -> Result<Tally> {
         count(support.describe_to(&mut command), tally::of_nextest_line)
     } else {
         let mut command = cargo();
-        command.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]);
+        command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
         count(support.describe_to(&mut command), tally::of_cargo_test_line)
     }
 }

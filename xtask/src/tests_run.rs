@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every stage in order, the first failure ends it, and one closing line says how it went.
 
-use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -29,19 +28,25 @@ fn stages(total: &mut Tally) -> Result<()> {
     stage("clippy", "cargo clippy --workspace --all-targets -- -D warnings", checks::clippy)?;
     stage("tidy", "cargo xtask tidy", tidy::tidy)?;
     stage("documentation", "cargo xtask doc", checks::documentation)?;
-    tested(total, "tests", "cargo nextest run --workspace", || checks::rust_tests(&support))?;
+    documentation_tests(total, &support)?;
+    tested(total, "tests", "cargo nextest run --workspace, or cargo test --workspace", || {
+        checks::rust_tests(&support)
+    })?;
     tested(total, "conformance", "cargo xtask conformance", || conformance::run(&support, None))?;
-    tested(total, "digits", "cargo xtask digits", || checks::digits(&support))?;
-    // The one stage that may find nothing to run: an example in the documentation is welcome, not owed.
-    let examples =
-        stage("documentation tests", "cargo test --workspace --doc", || checks::doc_tests(&support))?;
-    *total += examples;
-    match examples.complaint() {
-        Some(complaint) if examples != Tally::default() => {
-            bail!("{}: {complaint}", failure("documentation tests", "cargo test --workspace --doc"))
+    tested(total, "digits", "cargo xtask digits", || checks::digits(&support))
+}
+
+/// The one stage that may find nothing to run: an example in the documentation is welcome, not owed.
+fn documentation_tests(total: &mut Tally, support: &setup::TestSupport) -> Result<()> {
+    let (name, alone) = ("documentation tests", "cargo test --workspace --doc");
+    stage(name, alone, || {
+        let tally = checks::doc_tests(support)?;
+        *total += tally;
+        match tally.complaint() {
+            Some(complaint) if tally != Tally::default() => bail!(complaint),
+            _ => Ok(()),
         }
-        _ => Ok(()),
-    }
+    })
 }
 
 /// Runs one stage and says which it was, how long it took and, where it fails, how to run it alone.
@@ -55,22 +60,23 @@ fn stage<T>(name: &str, alone: &str, work: impl FnOnce() -> Result<T>) -> Result
             eprintln!("=== {name}: done in {seconds:.1} s");
             Ok(value)
         }
-        Err(error) => Err(error.context(failure(name, alone))),
+        Err(error) => {
+            eprintln!("=== {name}: failed after {seconds:.1} s");
+            Err(error.context(format!("stage `{name}` failed (run it alone with: {alone})")))
+        }
     }
 }
 
 /// A stage that counts tests: they are added to the total, whatever came of them.
 fn tested(total: &mut Tally, name: &str, alone: &str, work: impl FnOnce() -> Result<Tally>) -> Result<()> {
-    let tally = stage(name, alone, work)?;
-    *total += tally;
-    if let Some(complaint) = tally.complaint() {
-        bail!("{}: {complaint}", failure(name, alone));
-    }
-    Ok(())
-}
-
-fn failure(name: &str, alone: &str) -> impl Display + Send + Sync + 'static {
-    format!("stage `{name}` failed (run it alone with: {alone})")
+    stage(name, alone, || {
+        let tally = work()?;
+        *total += tally;
+        match tally.complaint() {
+            Some(complaint) => bail!(complaint),
+            None => Ok(()),
+        }
+    })
 }
 
 /// Whoever reads only this line must not take a run that broke off for a good one.
