@@ -1,0 +1,220 @@
+//! What serving knows of one model: which of its versions are in memory, why, and where its aliases lead.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Instant,
+};
+
+use yard_types::{AliasName, ModelName, VersionNumber};
+
+use crate::{
+    MetricsSnapshot, ModelStatus, QueueOptions, VersionStatus, VersionStatusState, clock,
+    routes::{RouteTable, Routes},
+    version::Version,
+};
+
+/// One model.
+#[derive(Debug)]
+pub(crate) struct ModelControl {
+    pub(crate) model: ModelName,
+    /// Held by an operation from its beginning to its end: one at a time for each model.
+    pub(crate) operation: tokio::sync::Mutex<()>,
+    /// A std mutex: held for moments, never across an await.
+    state: Mutex<ModelState>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ModelState {
+    /// Where the aliases lead, whether or not those versions are loaded.
+    pub(crate) aliases: Vec<(AliasName, VersionNumber)>,
+    pub(crate) options: QueueOptions,
+    /// Unloaded on request.
+    pub(crate) barred: bool,
+    pub(crate) slots: BTreeMap<VersionNumber, Slot>,
+    draining: Vec<Weak<Version>>,
+}
+
+/// One version of the model that is in memory, on its way there, or failed to get there.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    pub(crate) live: Option<Arc<Version>>,
+    pub(crate) loading: bool,
+    /// Loaded on request: stays until it is unloaded on request.
+    pub(crate) explicit: bool,
+    /// Loaded because a request named its number: stays until its room is needed.
+    pub(crate) on_demand: bool,
+    /// Loaded for an alias that is about to move: stays until the next refresh.
+    pub(crate) prepared: bool,
+    /// Unloaded on request.
+    pub(crate) barred: bool,
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Why and when a version failed to load.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) at: Instant,
+    pub(crate) reason: String,
+}
+
+impl ModelControl {
+    pub(crate) fn new(model: ModelName, options: QueueOptions) -> Self {
+        let state = ModelState { options, ..ModelState::default() };
+        Self { model, operation: tokio::sync::Mutex::default(), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ModelState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and, in the same breath, what requests get.
+    pub(crate) fn change<T>(&self, routes: &Routes, change: impl FnOnce(&mut ModelState) -> T) -> T {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        state.tidy();
+        let versions = state.slots.values().filter_map(|slot| slot.live.clone()).collect();
+        let table =
+            if state.barred { RouteTable::default() } else { RouteTable::new(&state.aliases, versions) };
+        routes.replace(&self.model, table);
+        result
+    }
+
+    pub(crate) fn status(&self) -> ModelStatus {
+        let now = clock::now();
+        let state = self.lock();
+        let mut versions: Vec<VersionStatus> =
+            state.slots.iter().filter_map(|(number, slot)| slot.status(*number, now)).collect();
+        let draining = state.draining.iter().filter_map(Weak::upgrade);
+        versions.extend(draining.map(|version| describe(&version, VersionStatusState::Draining, now)));
+        versions.sort_by_key(|version| version.version);
+        let is_live = |number| state.live(number).is_some();
+        ModelStatus {
+            model: self.model.clone(),
+            aliases: state.aliases.iter().filter(|(_, number)| is_live(*number)).cloned().collect(),
+            barred: state.barred,
+            versions,
+        }
+    }
+
+    pub(crate) fn metrics(&self) -> Vec<MetricsSnapshot> {
+        let state = self.lock();
+        state.slots.values().filter_map(|slot| slot.live.as_ref()).map(|version| version.snapshot()).collect()
+    }
+
+    pub(crate) fn is_stalled(&self, now: Instant) -> bool {
+        let state = self.lock();
+        let live = state.slots.values().filter_map(|slot| slot.live.clone());
+        let draining = state.draining.iter().filter_map(Weak::upgrade);
+        let versions: Vec<Arc<Version>> = live.chain(draining).collect();
+        drop(state);
+        versions.iter().any(|version| version.is_stalled(now))
+    }
+
+    /// Every version that is in memory, those that drain included.
+    pub(crate) fn in_memory(&self) -> Vec<Arc<Version>> {
+        let state = self.lock();
+        let live = state.slots.values().filter_map(|slot| slot.live.clone());
+        live.chain(state.draining.iter().filter_map(Weak::upgrade)).collect()
+    }
+}
+
+impl ModelState {
+    pub(crate) fn live(&self, number: VersionNumber) -> Option<&Arc<Version>> {
+        self.slots.get(&number)?.live.as_ref()
+    }
+
+    pub(crate) fn alias(&self, alias: &AliasName) -> Option<VersionNumber> {
+        self.aliases.iter().find(|(name, _)| name == alias).map(|(_, number)| *number)
+    }
+
+    pub(crate) fn is_alias_target(&self, number: VersionNumber) -> bool {
+        self.aliases.iter().any(|(_, target)| *target == number)
+    }
+
+    /// Takes a version out of service; it goes on for those who hold it.
+    pub(crate) fn retire(&mut self, number: VersionNumber) -> Option<Arc<Version>> {
+        let version = self.slots.get_mut(&number)?.live.take()?;
+        self.draining.push(Arc::downgrade(&version));
+        Some(version)
+    }
+
+    /// Puts a loaded version into service; one of the same number that was there before drains.
+    pub(crate) fn install(&mut self, version: Version) -> Arc<Version> {
+        let number = version.reference.version;
+        self.retire(number);
+        let version = Arc::new(version);
+        let slot = self.slots.entry(number).or_default();
+        slot.live = Some(Arc::clone(&version));
+        slot.failure = None;
+        version
+    }
+
+    /// Whether anything but a passing request wants the version in memory.
+    pub(crate) fn is_wanted(&self, number: VersionNumber) -> bool {
+        let held = self.slots.get(&number).is_some_and(|slot| slot.explicit || slot.prepared || slot.loading);
+        held || self.is_alias_target(number)
+    }
+
+    /// Takes over aliases that lead nowhere yet. One that leads to a loaded version is moved by a refresh alone, which
+    /// makes sure first that the new version is loaded.
+    pub(crate) fn adopt_aliases(&mut self, aliases: Vec<(AliasName, VersionNumber)>) {
+        for (alias, target) in aliases {
+            let leads_somewhere = self.alias(&alias).is_some_and(|number| self.live(number).is_some());
+            if !leads_somewhere {
+                self.aliases.retain(|(name, _)| *name != alias);
+                self.aliases.push((alias, target));
+            }
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.draining.retain(|version| version.strong_count() > 0);
+        self.slots
+            .retain(|_, slot| slot.live.is_some() || slot.loading || slot.barred || slot.failure.is_some());
+    }
+}
+
+impl Slot {
+    fn status(&self, number: VersionNumber, now: Instant) -> Option<VersionStatus> {
+        if let Some(version) = &self.live {
+            let state = if version.is_failed() {
+                VersionStatusState::Failed { reason: "the engine broke down repeatedly".to_owned() }
+            } else {
+                VersionStatusState::Ready
+            };
+            return Some(describe(version, state, now));
+        }
+        let state = if self.loading {
+            VersionStatusState::Loading
+        } else {
+            VersionStatusState::Failed { reason: self.failure.as_ref()?.reason.clone() }
+        };
+        Some(VersionStatus {
+            version: number,
+            state,
+            queued_interactive: 0,
+            queued_background: 0,
+            running: 0,
+            last_progress: None,
+            stalled: false,
+            joins_rows: false,
+            inline: false,
+        })
+    }
+}
+
+fn describe(version: &Version, state: VersionStatusState, now: Instant) -> VersionStatus {
+    let load = version.queue.load();
+    VersionStatus {
+        version: version.reference.version,
+        state,
+        queued_interactive: load.interactive,
+        queued_background: load.background,
+        running: load.running,
+        last_progress: Some(version.since_progress(now)),
+        stalled: version.is_stalled(now),
+        joins_rows: version.joins_rows(),
+        inline: version.is_inline(),
+    }
+}
