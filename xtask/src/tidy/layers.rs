@@ -90,7 +90,17 @@ pub(super) const LAYERS: [Layer; 15] = [
         may_not_know: &[HTTP_SERVERS, SQL, RUNTIMES, ENGINES, SERVER, SERVICES, WIRING],
     },
     // Measures from outside, through the doors that clients use.
-    Layer { name: "yard-bench", may_not_know: &[SQL, SERVICES, SERVER, &["modelyard", "xtask"]] },
+    Layer {
+        name: "yard-bench",
+        may_not_know: &[
+            SQL,
+            RUNTIMES,
+            ENGINES,
+            SERVER,
+            SERVICES,
+            &["modelyard", "xtask", "yard-api", "yard-client", "yard-onnx", "yard-types", "yard-worker"],
+        ],
+    },
     Layer { name: "xtask", may_not_know: &[SQL, RUNTIMES, ENGINES, SERVER, SERVICES, &["modelyard"]] },
 ];
 
