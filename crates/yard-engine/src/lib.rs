@@ -10,8 +10,10 @@ mod control;
 mod engine;
 mod error;
 mod package;
+mod proof;
 
 pub use control::{RunControl, RunGuard};
 pub use engine::{Engine, EngineInfo, LoadOptions, LoadedModel, RowJoining};
 pub use error::{LoadError, PredictError};
 pub use package::ModelPackage;
+pub use proof::{GoldenSample, JoiningProof, Proof, ProofError, ProofRequest, Tolerance, WarmUp, prove};
