@@ -1,0 +1,1 @@
+//! Both engines, in one process.
