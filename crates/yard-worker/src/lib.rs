@@ -1,1 +1,46 @@
-//! yard-worker
+//! Worker processes: what a parent and its child say to each other, and how the parent keeps the child in bounds.
+//!
+//! Work that can abort, loop or eat memory, such as loading a model that somebody pushed, is done in a child. The parent
+//! starts it with [`Worker::spawn`] and asks it with [`Worker::call`], which always comes back: with the answer, or with
+//! an error that says how the child ended. The child's `main` hands itself over to [`serve_child`] before it does
+//! anything else.
+//!
+//! # How a child is confined
+//!
+//! The parent starts the program with an empty environment, `/` as directory, a process group of its own, no standard
+//! output, a bounded record of standard error, and one end of a socket pair as standard input. No code runs between `fork`
+//! and `exec`, so nothing here needs `unsafe`. The child, before it reads a byte, asks to be killed when its parent goes
+//! and gives up the gain of privileges for good. It then reads one message of the parent's own, puts itself under the
+//! limits in it (memory, address space, processor time, open files, no written files, no core dump, niceness, Landlock),
+//! and only then takes requests. That order is safe since nothing that a client sent comes before the requests.
+//!
+//! The number of processes is not limited: the kernel counts them by user, not by process, so a limit low enough to help
+//! would break on a busy account; threads are bounded by the memory for their stacks.
+//!
+//! # What it does not give
+//!
+//! Landlock is used as far as the kernel has it; [`Worker::landlock`] tells how far. There is no filter of system calls and no
+//! name space of its own: the code in the child is ours and the engines', only the data is foreign.
+//!
+//! This crate runs on Linux. It knows messages, not what a job or an engine does.
+
+mod child;
+mod command;
+mod confine;
+mod envelope;
+mod error;
+mod exit;
+mod frame;
+pub mod prove;
+mod request;
+mod spawner;
+mod stderr;
+mod worker;
+
+pub use child::{ServeError, serve_child};
+pub use command::{WorkerCommand, WorkerLimits};
+pub use confine::Landlock;
+pub use error::WorkerError;
+pub use exit::ExitReport;
+pub use request::{BadRequest, Request, Response};
+pub use worker::Worker;

@@ -1,0 +1,245 @@
+//! The child's side: one thread, no async runtime.
+
+use std::{
+    any::Any,
+    io::{Read, Write},
+    os::{fd::AsFd, unix::net::UnixStream},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::{
+    BadRequest, Request, Response,
+    confine::{self, ConfineError},
+    envelope::{self, Failure, FailureKind, FromChild, ToChild, from_child, to_child},
+    frame::{self, FrameError},
+};
+
+/// Most characters of what a panic says.
+const MAX_PANIC_TEXT: usize = 2_000;
+
+/// Why a worker gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Standard input is not the socket of a parent: the program was not started by [`crate::Worker`].
+    #[error("a worker is started by its parent, not by hand")]
+    NotAWorker(#[source] std::io::Error),
+    /// The parent does not keep to the protocol.
+    #[error("the parent did not keep to the protocol: {0}")]
+    Protocol(&'static str),
+    /// The worker could not put itself under its limits.
+    #[error("the worker could not put itself under its limits")]
+    NotConfined(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Answering panicked; the parent was told.
+    #[error("answering a request panicked")]
+    Panicked,
+    /// The socket failed.
+    #[error("the socket of the parent failed")]
+    Socket(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Answers the parent's requests with `handler` until the parent closes the socket.
+///
+/// Call it first thing in `main`, before any thread is started. A panic of `handler` becomes an answer, after which this
+/// returns: `main` should then exit.
+pub fn serve_child(
+    mut handler: impl FnMut(Request) -> Result<Response, BadRequest>,
+) -> Result<(), ServeError> {
+    confine::tie_to_parent().map_err(not_confined)?;
+    let mut socket = take_socket().map_err(ServeError::NotAWorker)?;
+    let Some(setup) = read_setup(&mut socket)? else { return Ok(()) };
+    let limit = setup.max_message_bytes;
+    match confine::confine(&setup) {
+        Ok(landlock) => {
+            let ready = envelope::Ready { landlock: envelope::Landlock::from(landlock).into() };
+            send(&mut socket, 0, from_child::Body::Ready(ready), limit)?;
+        }
+        Err(error) => {
+            let message = chain(&error);
+            send(&mut socket, 0, failure(FailureKind::NotConfined, message), limit)?;
+            return Err(not_confined(error));
+        }
+    }
+    serve(&mut socket, limit, &mut handler)
+}
+
+fn not_confined(error: ConfineError) -> ServeError {
+    ServeError::NotConfined(Box::new(error))
+}
+
+/// Takes the socket off standard input, so that nothing else in the process reads from it by accident.
+fn take_socket() -> std::io::Result<UnixStream> {
+    let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    // Fails when it is anything but a connected socket.
+    socket.peer_addr()?;
+    let nothing = std::fs::File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nothing)?;
+    Ok(socket)
+}
+
+/// `None` when the parent went away before it said anything.
+fn read_setup(socket: &mut UnixStream) -> Result<Option<envelope::Setup>, ServeError> {
+    let message: ToChild = match frame::read(socket, envelope::MAX_SETUP_BYTES) {
+        Ok(message) => message,
+        Err(FrameError::Closed) => return Ok(None),
+        Err(error) => return Err(socket_failed(error)),
+    };
+    match message.body {
+        Some(to_child::Body::Setup(setup)) if setup.protocol == envelope::PROTOCOL => Ok(Some(setup)),
+        Some(to_child::Body::Setup(_)) => {
+            let text = "the worker is of another version than its parent".to_owned();
+            send(socket, message.call, failure(FailureKind::NotConfined, text), envelope::MAX_SETUP_BYTES)?;
+            Err(ServeError::Protocol("it is of another version"))
+        }
+        Some(to_child::Body::Request(_)) | None => {
+            Err(ServeError::Protocol("its first message is no set-up"))
+        }
+    }
+}
+
+fn serve(
+    socket: &mut (impl Read + Write),
+    limit: u64,
+    handler: &mut impl FnMut(Request) -> Result<Response, BadRequest>,
+) -> Result<(), ServeError> {
+    loop {
+        let message: ToChild = match frame::read(socket, limit) {
+            Ok(message) => message,
+            Err(FrameError::Closed) => return Ok(()),
+            Err(error) => return Err(socket_failed(error)),
+        };
+        let Some(to_child::Body::Request(request)) = message.body else {
+            return Err(ServeError::Protocol("a message is no request"));
+        };
+        let request = Request::from_bytes(&request.kind, request.payload);
+        // The handler is not used again after a panic, so nobody sees what it left half done.
+        let body = match catch_unwind(AssertUnwindSafe(|| handler(request))) {
+            Ok(Ok(response)) => {
+                from_child::Body::Response(envelope::Response { payload: response.into_payload() })
+            }
+            Ok(Err(BadRequest(message))) => failure(FailureKind::BadRequest, message),
+            Err(panic) => {
+                let body = failure(FailureKind::Panicked, panic_text(panic.as_ref()));
+                send(socket, message.call, body, limit)?;
+                return Err(ServeError::Panicked);
+            }
+        };
+        send(socket, message.call, body, limit)?;
+    }
+}
+
+fn send(socket: &mut impl Write, call: u64, body: from_child::Body, limit: u64) -> Result<(), ServeError> {
+    let outcome = frame::write(socket, &FromChild { call, body: Some(body) }, limit);
+    let Err(FrameError::TooLarge { bytes, .. }) = outcome else {
+        return outcome.map_err(socket_failed);
+    };
+    let body = failure(FailureKind::TooLarge, format!("the answer has {bytes} bytes"));
+    frame::write(socket, &FromChild { call, body: Some(body) }, limit).map_err(socket_failed)
+}
+
+fn failure(kind: FailureKind, message: String) -> from_child::Body {
+    from_child::Body::Failure(Failure { kind: kind.into(), message })
+}
+
+fn socket_failed(error: FrameError) -> ServeError {
+    ServeError::Socket(Box::new(error))
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").chars().take(MAX_PANIC_TEXT).collect()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    const LIMIT: u64 = 1_000;
+
+    fn handle(request: Request) -> Result<Response, BadRequest> {
+        match request.kind() {
+            "echo" => Ok(Response::from_bytes(request.payload().clone())),
+            "repeat" => Ok(Response::from_bytes(request.payload().repeat(1_000))),
+            "panic" => panic!("{}", "x".repeat(10_000)),
+            _ => Err(request.unknown()),
+        }
+    }
+
+    /// Sends these requests, closes the sending half, and gives all answers and how serving ended.
+    fn converse(requests: &[(&str, &[u8])]) -> (Vec<FromChild>, Result<(), ServeError>) {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let child = thread::spawn(move || serve(&mut theirs, LIMIT * 4, &mut handle));
+        for (call, (kind, payload)) in (1..).zip(requests) {
+            let request =
+                envelope::Request { kind: (*kind).into(), payload: Bytes::copy_from_slice(payload) };
+            let message = ToChild { call, body: Some(to_child::Body::Request(request)) };
+            frame::write(&mut ours, &message, LIMIT * 4).unwrap();
+        }
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answers = Vec::new();
+        while let Ok(answer) = frame::read(&mut ours, LIMIT * 4) {
+            answers.push(answer);
+        }
+        (answers, child.join().unwrap())
+    }
+
+    fn failure_of(answer: &FromChild) -> (FailureKind, &str) {
+        match &answer.body {
+            Some(from_child::Body::Failure(failure)) => (failure.kind(), &failure.message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn requests_are_answered_in_turn_until_the_parent_closes() {
+        let (answers, ended) = converse(&[("echo", b"one"), ("echo", b""), ("what", b"")]);
+        assert!(ended.is_ok());
+        assert_eq!(answers.iter().map(|answer| answer.call).collect::<Vec<_>>(), [1, 2, 3]);
+        let payload = Bytes::from_static(b"one");
+        assert_eq!(answers[0].body, Some(from_child::Body::Response(envelope::Response { payload })));
+        let (kind, message) = failure_of(&answers[2]);
+        assert_eq!(kind, FailureKind::BadRequest);
+        assert!(message.contains("'what'"), "{message}");
+    }
+
+    #[test]
+    fn a_panic_is_told_and_ends_the_worker() {
+        let (answers, ended) = converse(&[("panic", b""), ("echo", b"after")]);
+        assert!(matches!(ended, Err(ServeError::Panicked)), "{ended:?}");
+        assert_eq!(answers.len(), 1);
+        let (kind, message) = failure_of(&answers[0]);
+        assert_eq!((kind, message.len()), (FailureKind::Panicked, MAX_PANIC_TEXT));
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_is_told_and_the_worker_goes_on() {
+        let (answers, ended) = converse(&[("repeat", b"12345"), ("echo", b"after")]);
+        assert!(ended.is_ok());
+        assert_eq!(failure_of(&answers[0]).0, FailureKind::TooLarge);
+        assert!(matches!(answers[1].body, Some(from_child::Body::Response(_))));
+    }
+
+    #[test]
+    fn garbage_from_the_parent_ends_the_worker() {
+        for garbage in [&[0xff; 64][..], &[4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff], &[0, 0, 0, 0], &[9, 0]] {
+            let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+            ours.write_all(garbage).unwrap();
+            drop(ours);
+            assert!(serve(&mut theirs, LIMIT, &mut handle).is_err(), "{garbage:?}");
+        }
+    }
+}

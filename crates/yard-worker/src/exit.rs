@@ -1,0 +1,128 @@
+//! How a worker ended, in words that help.
+
+use std::{fmt, os::unix::process::ExitStatusExt, process::ExitStatus};
+
+use rustix::process::Signal;
+
+use crate::WorkerLimits;
+
+/// How a worker process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExitReport {
+    /// Its exit status, unless a signal ended it.
+    pub status: Option<i32>,
+    /// The number of the signal that ended it.
+    pub signal: Option<i32>,
+    /// What probably happened, such as which limit was reached.
+    pub hint: Option<String>,
+}
+
+const SIGNAL_NAMES: [(Signal, &str); 12] = [
+    (Signal::ABORT, "SIGABRT"),
+    (Signal::BUS, "SIGBUS"),
+    (Signal::FPE, "SIGFPE"),
+    (Signal::HUP, "SIGHUP"),
+    (Signal::ILL, "SIGILL"),
+    (Signal::INT, "SIGINT"),
+    (Signal::KILL, "SIGKILL"),
+    (Signal::SEGV, "SIGSEGV"),
+    (Signal::SYS, "SIGSYS"),
+    (Signal::TERM, "SIGTERM"),
+    (Signal::XCPU, "SIGXCPU"),
+    (Signal::XFSZ, "SIGXFSZ"),
+];
+
+/// What runtimes write on standard error when memory cannot be had.
+const OUT_OF_MEMORY_WORDS: [&str; 5] =
+    ["memory allocation of", "bad_alloc", "bad_array_new_length", "out of memory", "Cannot allocate memory"];
+
+impl ExitReport {
+    pub(crate) fn new(status: ExitStatus, limits: &WorkerLimits, stderr: &str) -> Self {
+        let signal = status.signal();
+        let hint = hint(signal.and_then(Signal::from_named_raw), limits, stderr);
+        Self { status: status.code(), signal, hint }
+    }
+
+    /// The name of the signal that ended it, such as `SIGKILL`.
+    pub fn signal_name(&self) -> Option<&'static str> {
+        let number = self.signal?;
+        SIGNAL_NAMES.iter().find(|(signal, _)| signal.as_raw() == number).map(|(_, name)| *name)
+    }
+}
+
+fn hint(signal: Option<Signal>, limits: &WorkerLimits, stderr: &str) -> Option<String> {
+    let out_of_memory = OUT_OF_MEMORY_WORDS.iter().any(|words| stderr.contains(words));
+    match (signal?, limits.cpu_seconds) {
+        (Signal::XCPU, Some(seconds)) => Some(format!("it used more than {seconds} s of processor time")),
+        (Signal::XFSZ, _) => Some("it tried to write a file".to_owned()),
+        (Signal::SYS, _) => Some("it made a system call that is not allowed".to_owned()),
+        (Signal::KILL, _) => {
+            Some("something outside killed it, perhaps because the machine ran out of memory".to_owned())
+        }
+        _ if out_of_memory => {
+            Some(format!("it needed more than its {} MiB of memory", limits.memory_bytes >> 20))
+        }
+        (Signal::SEGV | Signal::BUS, _) => Some("it crashed or overran its stack".to_owned()),
+        _ => None,
+    }
+}
+
+impl fmt::Display for ExitReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.signal, self.signal_name(), self.status) {
+            (_, Some(name), _) => write!(formatter, "was ended by {name}")?,
+            (Some(number), None, _) => write!(formatter, "was ended by signal {number}")?,
+            (None, None, Some(status)) => write!(formatter, "exited with status {status}")?,
+            (None, None, None) => formatter.write_str("ended")?,
+        }
+        match &self.hint {
+            Some(hint) => write!(formatter, ": {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_told_in_words_that_help() {
+        let limits =
+            WorkerLimits { cpu_seconds: Some(30), memory_bytes: 512 << 20, ..WorkerLimits::default() };
+        let exited = |status: i32| status << 8;
+        let cases = [
+            (exited(0), "", "exited with status 0"),
+            (exited(101), "memory allocation of 1 bytes failed", "exited with status 101"),
+            (24, "", "was ended by SIGXCPU: it used more than 30 s of processor time"),
+            (
+                6,
+                "memory allocation of 9 bytes failed",
+                "was ended by SIGABRT: it needed more than its 512 MiB of memory",
+            ),
+            (
+                6,
+                "terminate called after throwing 'std::bad_alloc'",
+                "was ended by SIGABRT: it needed more than its 512 MiB of memory",
+            ),
+            (6, "assertion failed", "was ended by SIGABRT"),
+            (11, "", "was ended by SIGSEGV: it crashed or overran its stack"),
+            (
+                9,
+                "",
+                "was ended by SIGKILL: something outside killed it, perhaps because the machine ran out of memory",
+            ),
+            (50, "", "was ended by signal 50"),
+        ];
+        for (raw, stderr, expected) in cases {
+            let report = ExitReport::new(ExitStatus::from_raw(raw), &limits, stderr);
+            assert_eq!(report.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn a_limit_that_was_not_set_is_not_blamed() {
+        let limits = WorkerLimits { cpu_seconds: None, ..WorkerLimits::default() };
+        assert_eq!(ExitReport::new(ExitStatus::from_raw(24), &limits, "").hint, None);
+    }
+}

@@ -1,0 +1,127 @@
+//! What a worker cannot do.
+
+use std::{fs, net::TcpListener};
+
+use yard_worker::{Landlock, Worker, WorkerCommand, WorkerError, WorkerLimits};
+
+use crate::{ask, command, within, worker};
+
+/// What the kernel says of Landlock, asked without the library that the worker uses: the list of security modules where
+/// it is to be seen, else the kernel's own configuration line by line would be guessing.
+fn expects_landlock() -> Option<bool> {
+    let modules = fs::read_to_string("/sys/kernel/security/lsm").ok()?;
+    Some(modules.split(',').any(|module| module.trim() == "landlock"))
+}
+
+#[tokio::test]
+async fn files_outside_its_own_are_closed_to_it() {
+    let package = tempfile::tempdir().unwrap();
+    let inside = package.path().join("model.onnx");
+    fs::write(&inside, "12345").unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let outside = other.path().join("secret");
+    fs::write(&outside, "secret").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+
+    let missing = package.path().join("not there");
+    let readable = vec![package.path().to_owned(), missing];
+    let mut worker = Worker::spawn(WorkerCommand { readable, ..command() }).await.unwrap();
+    assert_eq!(ask(&mut worker, "read", inside.to_str().unwrap()).await.unwrap(), "5");
+    if let Some(expected) = expects_landlock() {
+        assert_eq!(worker.landlock() != Landlock::Absent, expected);
+    }
+    if worker.landlock() == Landlock::Absent {
+        // Without Landlock the other limits hold, and the report must have said so.
+        assert_eq!(ask(&mut worker, "read", outside.to_str().unwrap()).await.unwrap(), "6");
+        return;
+    }
+    let (outside, inside) = (outside.to_str().unwrap(), inside.to_str().unwrap());
+    let new = package.path().join("new");
+    let cases = [
+        ("read", "/etc/passwd"),
+        ("read", outside),
+        ("list", "/"),
+        ("list", other.path().to_str().unwrap()),
+        ("write", inside),
+        ("write", new.to_str().unwrap()),
+        ("write", "/dev/shm/yard-worker-test"),
+        ("run", "/bin/true"),
+    ];
+    for (kind, path) in cases {
+        assert_eq!(ask(&mut worker, kind, path).await.unwrap(), "PermissionDenied", "{kind} {path}");
+    }
+    assert_eq!(fs::read_to_string(inside).unwrap(), "12345");
+    // A path out of the package leads nowhere.
+    let detour = format!("{}/../../etc/passwd", package.path().display());
+    assert_eq!(ask(&mut worker, "read", &detour).await.unwrap(), "PermissionDenied");
+    if worker.landlock() == Landlock::Enforced {
+        assert_eq!(ask(&mut worker, "connect", &address).await.unwrap(), "PermissionDenied");
+    }
+    // What native engines read of the system stays open.
+    for path in ["/proc/self/status", "/proc/cpuinfo", "/sys/devices/system/cpu/online"] {
+        let read = ask(&mut worker, "read", path).await.unwrap();
+        assert!(read.parse::<usize>().is_ok_and(|bytes| bytes > 0), "{path}: {read}");
+    }
+}
+
+#[tokio::test]
+async fn limits_and_given_up_privileges_hold_in_the_child() {
+    let limits = WorkerLimits {
+        memory_bytes: 300 << 20,
+        address_space_bytes: 3 << 30,
+        cpu_seconds: Some(77),
+        open_files: 99,
+        niceness: 7,
+        ..WorkerLimits::default()
+    };
+    let mut worker = Worker::spawn(within(limits)).await.unwrap();
+    let limits = ask(&mut worker, "limits", "").await.unwrap();
+    let row = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        let numbers: Vec<String> = line[name.len()..].split_whitespace().take(2).map(str::to_owned).collect();
+        numbers.join(" ")
+    };
+    let expected = [
+        ("Max data size", format!("{0} {0}", 300 << 20)),
+        ("Max address space", format!("{0} {0}", 3_u64 << 30)),
+        ("Max cpu time", "77 78".to_owned()),
+        ("Max open files", "99 99".to_owned()),
+        ("Max file size", "0 0".to_owned()),
+        ("Max core file size", "0 0".to_owned()),
+    ];
+    for (name, expected) in expected {
+        assert_eq!(row(name), expected, "{name}");
+    }
+    let status = ask(&mut worker, "status", "").await.unwrap();
+    let gained = status.lines().find(|line| line.starts_with("NoNewPrivs:")).unwrap();
+    assert_eq!(gained.split_whitespace().last(), Some("1"));
+    let ours = rustix::process::getpriority_process(None).unwrap();
+    let expected = (ours + 7).min(19).to_string();
+    assert_eq!(ask(&mut worker, "niceness", "").await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_worker_without_a_limit_of_processor_time_has_none() {
+    let limits = WorkerLimits { cpu_seconds: None, ..WorkerLimits::default() };
+    let mut worker = Worker::spawn(within(limits)).await.unwrap();
+    let limits = ask(&mut worker, "limits", "").await.unwrap();
+    assert!(limits.contains("Max cpu time              unlimited"), "{limits}");
+}
+
+#[tokio::test]
+async fn nothing_of_ours_is_handed_on() {
+    let mut worker = worker().await;
+    assert_eq!(ask(&mut worker, "environment", "").await.unwrap(), "0");
+    assert_eq!(ask(&mut worker, "stdin", "").await.unwrap(), "0");
+    // The socket, the three standard streams, and the directory that is being listed.
+    assert_eq!(ask(&mut worker, "list", "/proc/self/fd").await.unwrap(), "5");
+}
+
+#[tokio::test]
+async fn a_program_that_has_started_threads_is_not_taken_for_confined() {
+    let fixture = env!("CARGO_BIN_EXE_yard-worker-fixture");
+    let error = Worker::spawn(WorkerCommand::at(fixture, ["worker", "threaded"])).await.unwrap_err();
+    let WorkerError::NotConfined { message } = error else { panic!("{error:?}") };
+    assert!(message.contains("2 threads"), "{message}");
+}
