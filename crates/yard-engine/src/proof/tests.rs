@@ -167,7 +167,7 @@ fn golden_samples_must_reproduce() {
 
     let error = prove_with(vec![good.clone(), sample(&[1.0, 2.0], &[3.0, 5.25])]).unwrap_err().to_string();
     assert!(
-        error.starts_with("golden sample 1 does not reproduce: output 'y': element 1 is 5, expected 5.1"),
+        error.starts_with("golden sample 1 does not reproduce: output 'y': element 1 is 5, expected 5.25"),
         "{error}"
     );
 
