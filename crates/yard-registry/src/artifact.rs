@@ -47,16 +47,40 @@ pub enum ArtifactError {
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Content that has come in whole and is durable, but cannot be seen by its digest yet. Dropping it discards it.
+///
+/// Staging and publishing are apart so that the registry can publish content and write the row that names it without
+/// garbage collection coming between, yet let garbage be collected while a slow sender is still sending.
+#[async_trait]
+pub trait StagedArtifact: Send {
+    /// Its digest and length.
+    fn artifact(&self) -> StoredArtifact;
+    /// Makes it visible by its digest. After this returns it survives a crash.
+    async fn publish(self: Box<Self>) -> Result<(), ArtifactError>;
+}
+
 /// Content-addressed bytes: written to a temporary place, hashed, made durable, and only then visible by digest.
 #[async_trait]
 pub trait ArtifactStore: Send + Sync {
-    /// Stores a stream of at most `limit` bytes; when `expected` is given, the content must have that digest.
+    /// Takes in a stream of at most `limit` bytes; when `expected` is given, the content must have that digest.
+    async fn stage(
+        &self,
+        content: ByteStream,
+        limit: u64,
+        expected: Option<Digest>,
+    ) -> Result<Box<dyn StagedArtifact>, ArtifactError>;
+    /// Stages and publishes at once, for callers that need not fear garbage collection.
     async fn put(
         &self,
         content: ByteStream,
         limit: u64,
         expected: Option<Digest>,
-    ) -> Result<StoredArtifact, ArtifactError>;
+    ) -> Result<StoredArtifact, ArtifactError> {
+        let staged = self.stage(content, limit, expected).await?;
+        let artifact = staged.artifact();
+        staged.publish().await?;
+        Ok(artifact)
+    }
     /// Whether the content is there.
     async fn contains(&self, digest: &Digest) -> Result<bool, ArtifactError>;
     /// Reads content as a stream; its length comes first.
@@ -72,6 +96,7 @@ pub trait ArtifactStore: Send + Sync {
     async fn list(&self) -> Result<Vec<StoredArtifact>, ArtifactError>;
     /// Deletes content; deleting what is not there is no error.
     async fn delete(&self, digest: &Digest) -> Result<(), ArtifactError>;
-    /// Deletes what interrupted writes left behind; gives how many files.
+    /// Deletes what interrupted writes left behind, and nothing that this process is still writing; gives how many
+    /// files.
     async fn sweep_temporary(&self) -> Result<u64, ArtifactError>;
 }

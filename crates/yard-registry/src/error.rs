@@ -26,6 +26,16 @@ pub enum RegistryError {
         /// The alias.
         alias: AliasName,
     },
+    /// The version has no such file.
+    #[error("version {version} of model '{model}' has no file '{path}'")]
+    UnknownFile {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: VersionNumber,
+        /// The file.
+        path: PackagePath,
+    },
     /// The version is archived.
     #[error("model '{model}' {selector} is archived")]
     Archived {
@@ -34,9 +44,48 @@ pub enum RegistryError {
         /// What was asked for.
         selector: Selector,
     },
+    /// An alias points at the version that was to be archived.
+    #[error(
+        "version {version} of model '{model}' cannot be archived while alias '{alias}' points at it: move the alias first"
+    )]
+    InUse {
+        /// The model.
+        model: ModelName,
+        /// The version.
+        version: VersionNumber,
+        /// One of the aliases.
+        alias: AliasName,
+    },
+    /// The alias `production` cannot be removed.
+    #[error("alias 'production' cannot be removed: it is what a request without a version gets")]
+    ProductionStays,
     /// No such upload.
     #[error("upload {0} is not found")]
     UnknownUpload(UploadId),
+    /// The upload has been refused, given up or lost before.
+    #[error("upload {upload} has failed: {reason}; begin a new upload")]
+    UploadFailed {
+        /// The upload.
+        upload: UploadId,
+        /// Why it failed.
+        reason: String,
+    },
+    /// The upload is past the state in which this can be done.
+    #[error("upload {upload} is {state} and takes no more changes")]
+    UploadClosed {
+        /// The upload.
+        upload: UploadId,
+        /// Its state.
+        state: &'static str,
+    },
+    /// There are too many unfinished uploads.
+    #[error(
+        "there are {limit} unfinished uploads, which is the limit: commit or abort some, or try again later"
+    )]
+    TooManyUploads {
+        /// The limit.
+        limit: usize,
+    },
     /// There is nothing to go back to.
     #[error("alias '{alias}' of model '{model}' has not been moved before: there is nothing to roll back to")]
     NothingToRollBack {
@@ -48,6 +97,14 @@ pub enum RegistryError {
     /// The package has no model file, or several.
     #[error("{0}")]
     NoModelFile(String),
+    /// A file that cannot lie in the package beside the others.
+    #[error("'{path}' and '{other}' cannot lie in one package: one of them would have to be a folder")]
+    PathCollision {
+        /// The new file.
+        path: PackagePath,
+        /// The file that is there.
+        other: PackagePath,
+    },
     /// A file of a kind that is not taken.
     #[error("'{path}' is not accepted: {advice}")]
     RefusedFile {
@@ -56,12 +113,21 @@ pub enum RegistryError {
         /// What to do instead.
         advice: &'static str,
     },
+    /// What is told about the version's origin is too long.
+    #[error("{0}")]
+    Provenance(&'static str),
     /// A limit on the number of files or bytes.
     #[error("{0}")]
     TooLarge(String),
     /// The proof refused the package.
     #[error("the model was refused: {0}")]
     Refused(#[source] ProofFailure),
+    /// Proving ended in a fault of ours; the upload has failed.
+    #[error("the model could not be proven because of an internal fault")]
+    ProofLost,
+    /// A package could not be laid out for a prover or an engine.
+    #[error("the files of the package cannot be laid out")]
+    Package(#[source] std::io::Error),
     /// Storing or reading bytes failed.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -76,18 +142,29 @@ impl Coded for RegistryError {
             Self::UnknownModel(_)
             | Self::UnknownVersion { .. }
             | Self::UnknownAlias { .. }
+            | Self::UnknownFile { .. }
             | Self::UnknownUpload(_)
             | Self::Store(StoreError::Missing(_)) => ErrorCode::NotFound,
-            Self::Archived { .. } | Self::NothingToRollBack { .. } | Self::Store(StoreError::Conflict(_)) => {
-                ErrorCode::Conflict
-            }
-            Self::NoModelFile(_) | Self::RefusedFile { .. } => ErrorCode::InvalidArgument,
-            Self::TooLarge(_) | Self::Artifact(ArtifactError::TooLarge { .. }) => ErrorCode::PayloadTooLarge,
-            Self::Refused(failure) => failure.code,
-            Self::Artifact(ArtifactError::DigestMismatch { .. } | ArtifactError::Interrupted(_)) => {
+            Self::Archived { .. }
+            | Self::InUse { .. }
+            | Self::ProductionStays
+            | Self::UploadFailed { .. }
+            | Self::UploadClosed { .. }
+            | Self::NothingToRollBack { .. }
+            | Self::Store(StoreError::Conflict(_)) => ErrorCode::Conflict,
+            Self::NoModelFile(_)
+            | Self::PathCollision { .. }
+            | Self::RefusedFile { .. }
+            | Self::Provenance(_)
+            | Self::Artifact(ArtifactError::DigestMismatch { .. } | ArtifactError::Interrupted(_)) => {
                 ErrorCode::InvalidArgument
             }
-            Self::Artifact(_) | Self::Store(StoreError::Backend(_)) => ErrorCode::Internal,
+            Self::TooLarge(_) | Self::Artifact(ArtifactError::TooLarge { .. }) => ErrorCode::PayloadTooLarge,
+            Self::TooManyUploads { .. } => ErrorCode::Unavailable,
+            Self::Refused(failure) => failure.code,
+            Self::ProofLost | Self::Package(_) | Self::Artifact(_) | Self::Store(StoreError::Backend(_)) => {
+                ErrorCode::Internal
+            }
         }
     }
 }

@@ -171,9 +171,24 @@ pub struct AliasRecord {
     pub moved_at: Timestamp,
 }
 
+/// Why an alias was moved. Rollback undoes promotions, so it has to tell them from earlier rollbacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MoveKind {
+    /// It was pointed at a version, by hand or because the model had no `production` yet.
+    Promotion,
+    /// A promotion was undone.
+    Rollback,
+    /// It was removed.
+    Removal,
+}
+
 /// One move of an alias, kept for the record and for rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasMove {
+    /// Its place among all moves: a later move has a larger one.
+    pub sequence: u64,
+    /// Why it was moved.
+    pub kind: MoveKind,
     /// Its model.
     pub model: ModelName,
     /// Its name.
@@ -233,6 +248,19 @@ pub struct QueueClassLimits {
     pub interactive: Option<NonZeroUsize>,
     /// Work nobody waits for.
     pub background: Option<NonZeroUsize>,
+}
+
+// === impl MoveKind ===
+
+impl MoveKind {
+    /// The kind as it stands in rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Promotion => "promotion",
+            Self::Rollback => "rollback",
+            Self::Removal => "removal",
+        }
+    }
 }
 
 // === impl UploadId ===

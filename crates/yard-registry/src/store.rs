@@ -1,5 +1,7 @@
 //! What the registry asks of the place where its rows are kept.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use async_trait::async_trait;
 use yard_types::{AliasName, Digest, ModelName, Timestamp, VersionNumber};
 
@@ -26,6 +28,17 @@ pub enum StoreError {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
 }
 
 /// Rows of the registry. Every method is one transaction; after it returns the change survives a crash.
@@ -55,6 +68,7 @@ pub trait RegistryStore: Send + Sync {
     ) -> Result<Option<VersionNumber>, StoreError>;
     /// Writes a version with the next number of its model (making the model when it is new), marks its upload `ready`
     /// and, when the model has no `production` alias, points it at this version: all in one transaction.
+    /// [`StoreError::Conflict`] unless the upload is proving.
     async fn insert_version(&self, version: &NewVersion) -> Result<VersionNumber, StoreError>;
     /// Archives a version; [`StoreError::Conflict`] while an alias points at it.
     async fn archive_version(
@@ -69,6 +83,8 @@ pub trait RegistryStore: Send + Sync {
     async fn aliases(&self) -> Result<Vec<AliasRecord>, StoreError>;
     /// All aliases of one model, by name.
     async fn aliases_of(&self, model: &ModelName) -> Result<Vec<AliasRecord>, StoreError>;
+    /// One alias.
+    async fn alias(&self, model: &ModelName, alias: &AliasName) -> Result<Option<AliasRecord>, StoreError>;
     /// Points an alias at a ready version, writing the move beside it. [`StoreError::Missing`] without such a version,
     /// [`StoreError::Conflict`] when it is archived. A move to where it already points changes nothing and is not
     /// recorded. Gives where it pointed before.
@@ -80,7 +96,20 @@ pub trait RegistryStore: Send + Sync {
         at: Timestamp,
         by: &Actor,
     ) -> Result<Option<VersionNumber>, StoreError>;
-    /// Removes an alias, writing the move. The alias `production` cannot be removed.
+    /// Points an alias back at a ready version, writing the move as a rollback, with the errors of
+    /// [`Self::move_alias`]. [`StoreError::Conflict`] also when `newest` is not the sequence of its newest move any
+    /// more: the caller decided by a history that has changed.
+    async fn roll_back_alias(
+        &self,
+        model: &ModelName,
+        alias: &AliasName,
+        to: VersionNumber,
+        newest: u64,
+        at: Timestamp,
+        by: &Actor,
+    ) -> Result<(), StoreError>;
+    /// Removes an alias, writing the move; [`StoreError::Missing`] when there is none. The alias `production` cannot be
+    /// removed ([`StoreError::Conflict`]).
     async fn remove_alias(
         &self,
         model: &ModelName,
@@ -96,20 +125,31 @@ pub trait RegistryStore: Send + Sync {
         limit: u32,
     ) -> Result<Vec<AliasMove>, StoreError>;
 
+    /// The moves of all aliases to and from a version, newest first, at most `limit`.
+    async fn moves_of_version(
+        &self,
+        model: &ModelName,
+        version: VersionNumber,
+        limit: u32,
+    ) -> Result<Vec<AliasMove>, StoreError>;
+
     /// Begins an upload.
     async fn insert_upload(&self, upload: &UploadRecord) -> Result<(), StoreError>;
     /// One upload.
     async fn upload(&self, id: UploadId) -> Result<Option<UploadRecord>, StoreError>;
     /// Uploads that are receiving or proving.
     async fn open_uploads(&self) -> Result<Vec<UploadRecord>, StoreError>;
-    /// Adds a file to an upload that is receiving, or replaces the one at the same path.
+    /// Adds a file to an upload that is receiving, or replaces the one at the same path. [`StoreError::Missing`] without
+    /// such an upload, [`StoreError::Conflict`] in any other state; so do the following.
     async fn put_upload_file(&self, id: UploadId, file: &FileRecord) -> Result<(), StoreError>;
-    /// Moves an upload from `receiving` to `proving`; [`StoreError::Conflict`] from any other state.
+    /// Moves an upload from `receiving` to `proving`.
     async fn begin_proving(&self, id: UploadId) -> Result<(), StoreError>;
-    /// Marks an upload `ready` because an identical version was there.
+    /// Marks an upload that is proving `ready` because an identical version was there.
     async fn finish_upload(&self, id: UploadId, version: VersionNumber) -> Result<(), StoreError>;
-    /// Marks an upload `failed` for this reason.
+    /// Marks an upload that is receiving or proving `failed` for this reason.
     async fn fail_upload(&self, id: UploadId, reason: &str) -> Result<(), StoreError>;
+    /// Forgets uploads that were begun before this moment and are ready or failed; gives how many.
+    async fn forget_uploads(&self, begun_before: Timestamp) -> Result<u64, StoreError>;
 
     /// Every digest that a version, or an upload that is receiving or proving, refers to.
     async fn referenced_digests(&self) -> Result<Vec<Digest>, StoreError>;

@@ -1,0 +1,136 @@
+use proptest::prelude::*;
+use yard_registry::{EngineStamp, JoiningRecord, WarmUpRecord};
+use yard_types::{DataType, Dim, Signature, TensorSpec};
+
+use super::*;
+
+// === the museum: one sample of every format that was ever written, and what it means ===
+
+#[test]
+fn the_first_format_of_serving_options_is_read() {
+    let sample = r#"{"format":1,"max_batch":32,"max_queue_delay_ns":2000000,"interactive_queue":128,"background_queue":null,"workers":2,"timeout_ns":5000000000}"#;
+    let options = ServingOptions {
+        max_batch: NonZeroUsize::new(32),
+        max_queue_delay: Some(Duration::from_millis(2)),
+        queue_length: QueueClassLimits { interactive: NonZeroUsize::new(128), background: None },
+        workers: NonZeroUsize::new(2),
+        timeout: Some(Duration::from_secs(5)),
+    };
+    assert_eq!(serving_from_json(sample).unwrap(), options);
+    assert_eq!(serving_to_json(&options).unwrap(), sample);
+}
+
+#[test]
+fn the_first_format_of_provenance_is_read() {
+    let sample = r#"{"format":1,"parent":3,"note":"better labels","origin":"push","facts":[["seed","7"],["data","sha256:00"]]}"#;
+    let provenance = Provenance {
+        parent: VersionNumber::new(3).ok(),
+        note: Some("better labels".into()),
+        origin: "push".into(),
+        facts: vec![("seed".into(), "7".into()), ("data".into(), "sha256:00".into())],
+    };
+    assert_eq!(provenance_from_json(sample).unwrap(), provenance);
+    assert_eq!(provenance_to_json(&provenance).unwrap(), sample);
+}
+
+#[test]
+fn the_first_format_of_proofs_is_read() {
+    let sample = concat!(
+        r#"{"format":1,"engine":{"name":"onnxruntime","version":"1.23.0"},"main":"model.onnx","#,
+        r#""inputs":[{"name":"x","data_type":"FP32","shape":["batch",64,null],"labels":null}],"#,
+        r#""outputs":[{"name":"y","data_type":"BYTES","shape":null,"labels":["cat","dog"]}],"#,
+        r#""joining":{"allowed":{"max_difference":"1e-7"}},"warm_up":{"ran":{"shapes":[[1,64,1]]}},"#,
+        r#""golden_samples":2,"single_run_ns":1500,"memory_bytes":1048576}"#
+    );
+    let proof = ProofRecord {
+        engine: EngineStamp { name: "onnxruntime".into(), version: "1.23.0".into() },
+        main: "model.onnx".parse().unwrap(),
+        signature: Signature {
+            inputs: vec![TensorSpec {
+                name: "x".into(),
+                data_type: DataType::Fp32,
+                shape: Some(vec![Dim::Symbol("batch".into()), Dim::Fixed(64), Dim::Any]),
+                labels: None,
+            }],
+            outputs: vec![TensorSpec {
+                name: "y".into(),
+                data_type: DataType::Bytes,
+                shape: None,
+                labels: Some(vec!["cat".into(), "dog".into()]),
+            }],
+        },
+        joining: JoiningRecord::Allowed { max_difference: 1e-7 },
+        warm_up: WarmUpRecord::Ran { shapes: vec![vec![1, 64, 1]] },
+        golden_samples: 2,
+        single_run: Some(Duration::from_nanos(1500)),
+        memory_bytes: 1 << 20,
+    };
+    assert_eq!(proof_from_json(sample).unwrap(), proof);
+    assert_eq!(proof_to_json(&proof).unwrap(), sample);
+    let sample = concat!(
+        r#"{"format":1,"engine":{"name":"rten","version":"0.27"},"main":"m.onnx","inputs":[],"outputs":[],"#,
+        r#""joining":{"refused":{"reason":"a"}},"warm_up":{"skipped":{"reason":"b"}},"#,
+        r#""golden_samples":0,"single_run_ns":null,"memory_bytes":0}"#
+    );
+    let proof = proof_from_json(sample).unwrap();
+    assert_eq!(proof.joining, JoiningRecord::Refused { reason: "a".into() });
+    assert_eq!(proof.warm_up, WarmUpRecord::Skipped { reason: "b".into() });
+}
+
+// === what does not fit ===
+
+#[test]
+fn a_format_of_the_future_is_a_fault_and_not_a_guess() {
+    let error = provenance_from_json(r#"{"format":2,"origins":["push"]}"#).unwrap_err();
+    let chain = format!("{:?}", error);
+    assert!(chain.contains("UnknownFormat(2)"), "{chain}");
+    for text in ["", "{}", "null", r#"{"format":1}"#, r#"{"format":1,"parent":0,"origin":"","facts":[]}"#] {
+        assert!(provenance_from_json(text).is_err(), "{text}");
+    }
+}
+
+// === what is written is read again ===
+
+fn dim() -> impl Strategy<Value = Dim> {
+    prop_oneof![any::<usize>().prop_map(Dim::Fixed), ".{0,5}".prop_map(Dim::Symbol), Just(Dim::Any)]
+}
+
+fn spec() -> impl Strategy<Value = TensorSpec> {
+    let shape = prop::option::of(prop::collection::vec(dim(), 0..4));
+    let labels = prop::option::of(prop::collection::vec(".{0,5}", 0..3));
+    (".{0,8}", prop::sample::select(&DataType::ALL[..]), shape, labels)
+        .prop_map(|(name, data_type, shape, labels)| TensorSpec { name, data_type, shape, labels })
+}
+
+prop_compose! {
+    fn proof()(
+        inputs in prop::collection::vec(spec(), 0..3),
+        outputs in prop::collection::vec(spec(), 0..3),
+        joining in prop_oneof![
+            prop::num::f64::POSITIVE.prop_map(|max_difference| JoiningRecord::Allowed { max_difference }),
+            Just(JoiningRecord::Allowed { max_difference: f64::INFINITY }),
+            ".*".prop_map(|reason| JoiningRecord::Refused { reason }),
+        ],
+        golden_samples in any::<usize>(),
+        run in any::<Option<u64>>(),
+        memory_bytes in any::<u64>(),
+    ) -> ProofRecord {
+        ProofRecord {
+            engine: EngineStamp { name: "e".into(), version: "1".into() },
+            main: "m.onnx".parse().unwrap(),
+            signature: Signature { inputs, outputs },
+            joining,
+            warm_up: WarmUpRecord::Skipped { reason: String::new() },
+            golden_samples,
+            single_run: run.map(Duration::from_nanos),
+            memory_bytes,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_proof_survives_storing(proof in proof()) {
+        prop_assert_eq!(proof_from_json(&proof_to_json(&proof).unwrap()).unwrap(), proof);
+    }
+}
