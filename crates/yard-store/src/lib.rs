@@ -5,12 +5,14 @@
 
 #![warn(missing_docs)]
 
+mod access;
 mod artifacts;
 mod columns;
 mod data_directory;
 mod database;
 mod sqlite_registry;
 
+pub use access::{AdminKeyFile, SqliteAuditStore, SqliteKeyStore};
 pub use artifacts::ObjectArtifacts;
 pub use data_directory::{DataDirectory, DataDirectoryError};
 pub use database::{Database, DatabaseError, DatabaseOptions};
