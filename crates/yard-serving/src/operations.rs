@@ -272,6 +272,7 @@ impl Core {
             }
         }
         control.change(&self.routes, |state| {
+            let targets: Vec<VersionNumber> = routes.aliases.iter().map(|(_, number)| *number).collect();
             let mut aliases = Vec::with_capacity(routes.aliases.len());
             for (alias, number) in routes.aliases {
                 let before = state.alias(&alias).filter(|before| state.live(*before).is_some());
@@ -294,7 +295,7 @@ impl Core {
                 .collect();
             for number in unwanted {
                 state.retire(number);
-                if let Some(slot) = state.slots.get_mut(&number) {
+                if let Some(slot) = state.slots.get_mut(&number).filter(|_| !targets.contains(&number)) {
                     slot.failure = None;
                 }
             }

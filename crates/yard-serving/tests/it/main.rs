@@ -1,0 +1,11 @@
+//! Serving as a whole, over an engine and a source that the tests control.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where its assumptions do")]
+
+mod batching;
+mod failures;
+mod lifecycle;
+mod limits;
+mod shutdown;
+mod swap;
+mod world;
