@@ -9,8 +9,11 @@
 #![warn(missing_docs)]
 
 mod data_error;
+pub mod grpc;
 mod json;
 mod limits;
+pub mod management;
+pub mod openapi;
 pub mod plain;
 mod request_error;
 pub mod v2;

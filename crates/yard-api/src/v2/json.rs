@@ -7,12 +7,12 @@ use yard_types::{DataType, NamedTensor, Tensor, TensorData};
 
 use super::{
     BinaryPart, InferRequest, InputParameters, OutputParameters, RequestParameters, RequestedOutput,
-    parameters::read_parameters,
+    check_id, check_name, parameters::read_parameters,
 };
 use crate::{
     data_error::DataContext,
     json::{Cursor, element_of, read_data, skip_data},
-    limits::{MAX_DIMENSIONS, MAX_ID_LENGTH, MAX_NAME_LENGTH, MAX_TENSORS, shown, shown_bytes},
+    limits::{MAX_DIMENSIONS, MAX_TENSORS, shown, shown_bytes},
     request_error::{Part, RequestError},
 };
 
@@ -95,19 +95,14 @@ fn read_id<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Cow<'a, str>>, RequestE
         return Ok(None);
     }
     let id = cursor.string("the id as a string")?;
-    if id.len() > MAX_ID_LENGTH {
-        return Err(RequestError::TooLong { part: Part::Request, what: "id", limit: MAX_ID_LENGTH });
-    }
+    check_id(&id)?;
     Ok(Some(id))
 }
 
 fn read_name<'a>(cursor: &mut Cursor<'a>, part: &dyn Fn() -> Part) -> Result<Cow<'a, str>, RequestError> {
     let name = cursor.string("the name as a string")?;
-    match name.len() {
-        0 => Err(RequestError::EmptyName { part: part() }),
-        1..=MAX_NAME_LENGTH => Ok(name),
-        _ => Err(RequestError::TooLong { part: part(), what: "name", limit: MAX_NAME_LENGTH }),
-    }
+    check_name(&name, part)?;
+    Ok(name)
 }
 
 // === inputs ===

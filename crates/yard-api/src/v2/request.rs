@@ -6,7 +6,7 @@ use yard_types::{DataType, ModelName, NamedTensor, Signature};
 
 use super::RequestParameters;
 use crate::{
-    limits::shown,
+    limits::{MAX_ID_LENGTH, MAX_NAME_LENGTH, shown},
     request_error::{Part, RequestError},
 };
 
@@ -98,6 +98,23 @@ impl InferRequest<'_> {
             return Err(RequestError::NoInputs);
         }
         Ok(())
+    }
+}
+
+/// Refuses an id that is too long.
+pub(crate) fn check_id(id: &str) -> Result<(), RequestError> {
+    if id.len() > MAX_ID_LENGTH {
+        return Err(RequestError::TooLong { part: Part::Request, what: "id", limit: MAX_ID_LENGTH });
+    }
+    Ok(())
+}
+
+/// Refuses a name that is empty or too long.
+pub(crate) fn check_name(name: &str, part: &dyn Fn() -> Part) -> Result<(), RequestError> {
+    match name.len() {
+        0 => Err(RequestError::EmptyName { part: part() }),
+        1..=MAX_NAME_LENGTH => Ok(()),
+        _ => Err(RequestError::TooLong { part: part(), what: "name", limit: MAX_NAME_LENGTH }),
     }
 }
 
