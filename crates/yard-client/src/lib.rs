@@ -1,1 +1,45 @@
-//! yard-client
+//! A typed client of a Modelyard server: the management API, predictions over REST, and predictions over gRPC.
+//!
+//! The command line and the tests use it, and so may any Rust program. Every call is bounded in time and in the size of
+//! the answer it accepts, and fails with a [`ClientError`] that says what to do. It reads no environment variable and
+//! no configuration file, follows no redirect and uses no proxy: it talks to the one server it was given.
+//!
+//! It is not a place for rules: what a server refuses, the server refuses.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), yard_client::ClientError> {
+//! use yard_client::{ApiKey, Client, ClientOptions, ServerAddress};
+//!
+//! let address: ServerAddress = "http://127.0.0.1:8080".parse()?;
+//! let client = Client::new(address, Some(ApiKey::new("my_id_secret")?), ClientOptions::default())?;
+//! for model in client.models().await? {
+//!     println!("{} has {} versions", model.name, model.versions);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#![warn(missing_docs)]
+
+mod access;
+mod address;
+mod client;
+mod error;
+mod models;
+mod operations;
+mod package;
+mod pull;
+mod push;
+mod transfer;
+mod uploads;
+mod v2;
+
+pub use access::AuditQuery;
+pub use address::{AddressError, ServerAddress};
+pub use client::{ApiKey, Client, ClientOptions, MalformedKey};
+pub use error::{ClientError, Refusal};
+pub use package::{LocalFile, LocalPackage, PackageError};
+pub use pull::Pulled;
+pub use push::{PushOptions, Pushed};
+pub use transfer::{Progress, ProgressSink, TransferStep};
+pub use v2::{InferAnswer, ModelMetadata, TensorForm};
