@@ -10,9 +10,9 @@ mod upload;
 
 pub use access::{AuditEntryBody, AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey};
 pub use model::{
-    AliasBody, AliasMoveBody, EngineBody, FileBody, JoiningBody, ModelBody, ModelList, Passport,
-    PromoteReply, ProofBody, ProvenanceBody, RollbackReply, RollbackRequest, ServingOptionsBody, SetAlias,
-    SignatureBody, TensorBody, VersionBody, VersionList, WarmUpBody,
+    AliasBody, AliasList, AliasMoveBody, EngineBody, FileBody, FileList, JoiningBody, ModelBody, ModelList,
+    Passport, PromoteReply, ProofBody, ProvenanceBody, RollbackReply, RollbackRequest, ServingOptionsBody,
+    SetAlias, SignatureBody, TensorBody, VersionBody, VersionList, WarmUpBody,
 };
 pub use status::{ErrorBody, ErrorDetail, GarbageBody, ServedVersionBody, StatusBody};
 pub use upload::{CommitReply, CommitRequest, NewUpload, UploadBody};

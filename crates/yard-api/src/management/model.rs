@@ -94,6 +94,13 @@ pub struct FileBody {
     pub size: u64,
 }
 
+/// The files of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FileList {
+    /// By path.
+    pub files: Vec<FileBody>,
+}
+
 /// Everything that is known of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Passport {
@@ -215,6 +222,13 @@ pub struct AliasBody {
     pub version: u32,
     /// When it was last moved.
     pub moved_at: String,
+}
+
+/// The aliases of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AliasList {
+    /// By name.
+    pub aliases: Vec<AliasBody>,
 }
 
 /// One move of an alias.

@@ -1,0 +1,115 @@
+//! What can be done with a Modelyard server, whichever way it is asked for.
+//!
+//! Handlers of HTTP and gRPC unwrap a request, call one function here and wrap the answer. The rules themselves live in
+//! the registry, in serving and in access control; this joins them: an alias moves only after the version it is to
+//! point at is in memory, and whatever was done stands in the audit trail.
+
+mod aliases;
+mod audit;
+pub(crate) mod bodies;
+mod default_model;
+mod error;
+mod inspect;
+mod keys;
+mod models;
+mod push;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use yard_access::{Access, Principal};
+use yard_registry::{EngineStamp, Registry, RegistryError};
+use yard_serving::{Lease, QueueOptions, Serving, ServingError};
+use yard_types::{ModelName, Selector};
+
+pub(crate) use default_model::NoDefaultModel;
+pub(crate) use error::{ApplicationError, member};
+pub(crate) use models::{alias_name, version_number};
+
+/// The parts that an application joins.
+#[derive(Debug)]
+pub struct ApplicationParts {
+    /// Models, versions, aliases.
+    pub registry: Registry,
+    /// Keys and the audit trail.
+    pub access: Arc<Access>,
+    /// What is in memory.
+    pub serving: Serving,
+    /// The engines that were found, the preferred one first.
+    pub engines: Vec<EngineStamp>,
+    /// The queue of a model that has no options of its own: [`yard_serving::ServingSettings::queue`].
+    pub queue_defaults: QueueOptions,
+    /// The version of the program, as answers show it.
+    pub version: String,
+    /// The model of requests that name none; `None` for the only one there is.
+    pub default_model: Option<ModelName>,
+}
+
+/// A server's abilities. Cheap to clone; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Application {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    parts: ApplicationParts,
+    /// The names of all models, for requests that name none.
+    names: ArcSwap<Vec<ModelName>>,
+}
+
+impl Application {
+    /// Joins the parts.
+    pub async fn new(parts: ApplicationParts) -> Result<Self, RegistryError> {
+        let application = Self { shared: Arc::new(Shared { parts, names: ArcSwap::default() }) };
+        application.refresh_names().await?;
+        Ok(application)
+    }
+
+    /// Keys and the audit trail.
+    pub fn access(&self) -> &Arc<Access> {
+        &self.shared.parts.access
+    }
+
+    /// Models, versions, aliases.
+    pub fn registry(&self) -> &Registry {
+        &self.shared.parts.registry
+    }
+
+    /// What is in memory.
+    pub fn serving(&self) -> &Serving {
+        &self.shared.parts.serving
+    }
+
+    pub(crate) fn queue_defaults(&self) -> &QueueOptions {
+        &self.shared.parts.queue_defaults
+    }
+
+    pub(crate) fn engines(&self) -> &[EngineStamp] {
+        &self.shared.parts.engines
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.shared.parts.version
+    }
+
+    /// The version that a predict request means, in memory.
+    pub(crate) async fn lease(&self, model: &str, selector: &Selector) -> Result<Lease, ServingError> {
+        match self.serving().find(model, selector) {
+            Err(ServingError::NotLoaded { .. }) => self.serving().open(model, selector).await,
+            found => found,
+        }
+    }
+
+    /// The model of a request that names none.
+    pub(crate) fn default_model(&self, principal: &Principal) -> Result<ModelName, NoDefaultModel> {
+        let names = self.shared.names.load();
+        default_model::choose(self.shared.parts.default_model.as_ref(), &names, principal)
+    }
+
+    async fn refresh_names(&self) -> Result<(), RegistryError> {
+        let models = self.registry().models().await?;
+        self.shared.names.store(Arc::new(models.into_iter().map(|model| model.name).collect()));
+        Ok(())
+    }
+}

@@ -1,0 +1,87 @@
+//! Promote, roll back, archive: which version requests get.
+
+use yard_access::Principal;
+use yard_types::{AliasName, ModelName, VersionNumber, VersionRef};
+
+use super::{Application, ApplicationError, audit::registry_actor};
+
+/// An alias was moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Where it pointed before.
+    pub(crate) from: Option<VersionNumber>,
+    /// Where it points now.
+    pub(crate) to: VersionNumber,
+}
+
+impl Application {
+    /// Points an alias at a version. The version is in memory and warm before the alias moves: when it cannot be, nothing
+    /// has changed.
+    pub(crate) async fn promote(
+        &self,
+        principal: &Principal,
+        model: &ModelName,
+        alias: &AliasName,
+        version: VersionNumber,
+    ) -> Result<Moved, ApplicationError> {
+        // Asked first, so that a version that is not there is told in the registry's words.
+        self.registry().version(model, version).await?;
+        let reference = VersionRef { model: model.clone(), version };
+        self.serving().prepare(&reference).await?;
+        let moved = self.registry().promote(model, alias, version, &registry_actor(principal)).await;
+        // Whatever became of the move, serving lets go of what it prepared in vain.
+        let refreshed = self.serving().refresh(model).await;
+        let from = moved?;
+        refreshed?;
+        let detail = match from {
+            Some(from) => format!("{alias} from {from} to {version}"),
+            None => format!("{alias} to {version}"),
+        };
+        self.record(principal, "model.promote", model.as_str(), &detail).await?;
+        Ok(Moved { from, to: version })
+    }
+
+    /// Undoes the last promotion of an alias.
+    pub(crate) async fn roll_back(
+        &self,
+        principal: &Principal,
+        model: &ModelName,
+        alias: &AliasName,
+    ) -> Result<Moved, ApplicationError> {
+        let actor = registry_actor(principal);
+        let (from, to) = self.registry().rollback(model, alias, &actor).await?;
+        if let Err(error) = self.serving().refresh(model).await {
+            // The old version is still served; the alias must say so.
+            self.registry().promote(model, alias, from, &actor).await?;
+            self.serving().refresh(model).await?;
+            return Err(error.into());
+        }
+        self.record(principal, "model.rollback", model.as_str(), &format!("{alias} from {from} to {to}"))
+            .await?;
+        Ok(Moved { from: Some(from), to })
+    }
+
+    /// Removes an alias.
+    pub(crate) async fn remove_alias(
+        &self,
+        principal: &Principal,
+        model: &ModelName,
+        alias: &AliasName,
+    ) -> Result<(), ApplicationError> {
+        self.registry().remove_alias(model, alias, &registry_actor(principal)).await?;
+        self.serving().refresh(model).await?;
+        self.record(principal, "model.alias.remove", model.as_str(), alias.as_str()).await
+    }
+
+    /// Takes a version out of service for good.
+    pub(crate) async fn archive(
+        &self,
+        principal: &Principal,
+        model: &ModelName,
+        version: VersionNumber,
+    ) -> Result<(), ApplicationError> {
+        self.registry().archive(model, version, &registry_actor(principal)).await?;
+        self.serving().unload(&VersionRef { model: model.clone(), version }).await?;
+        self.record(principal, "model.archive", model.as_str(), &format!("version {version}")).await
+    }
+}

@@ -1,0 +1,44 @@
+//! How a use case fails: as the layer below it did, or for a reason of its own.
+
+use yard_access::AccessError;
+use yard_registry::RegistryError;
+use yard_serving::ServingError;
+use yard_types::{Coded, ErrorCode};
+
+/// Why a use case was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplicationError {
+    /// The registry refused or failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Access control refused or failed.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Serving refused or failed.
+    #[error(transparent)]
+    Serving(#[from] ServingError),
+    /// A member of the request cannot be used.
+    #[error("{message}")]
+    Member {
+        /// The member.
+        member: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Coded for ApplicationError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Registry(error) => error.code(),
+            Self::Access(error) => error.code(),
+            Self::Serving(error) => error.code(),
+            Self::Member { .. } => ErrorCode::InvalidArgument,
+        }
+    }
+}
+
+/// The error for a member that cannot be used.
+pub(crate) fn member(member: &'static str, message: impl ToString) -> ApplicationError {
+    ApplicationError::Member { member, message: message.to_string() }
+}

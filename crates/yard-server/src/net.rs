@@ -1,0 +1,9 @@
+//! Connections: accepting a bounded number of them, serving each until it ends, and ending them all in good order.
+//!
+//! Nothing here knows what is served.
+
+mod accept;
+mod stream;
+
+pub(crate) use accept::{AcceptOptions, Acceptor, Stopping};
+pub(crate) use stream::{GuardedStream, Linger};

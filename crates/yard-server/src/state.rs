@@ -1,0 +1,41 @@
+//! What all requests of a server share.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    application::Application, gate::Gate, metrics::RequestMetrics, net::Stopping, options::ServerOptions,
+    routes::Router,
+};
+
+/// Shared by the HTTP and the gRPC listener.
+#[derive(Debug)]
+pub(crate) struct ServerState {
+    pub(crate) application: Application,
+    pub(crate) gate: Gate,
+    pub(crate) http_router: Router,
+    pub(crate) grpc_router: Router,
+    pub(crate) options: ServerOptions,
+    pub(crate) metrics: RequestMetrics,
+    pub(crate) stopping: Stopping,
+    /// Work that goes on when its client has left.
+    pub(crate) background: TaskTracker,
+    pub(crate) started: Instant,
+}
+
+impl ServerState {
+    pub(crate) fn new(application: Application, options: ServerOptions) -> Self {
+        Self {
+            gate: Gate::new(Arc::clone(application.access()), &options),
+            http_router: Router::for_http(),
+            grpc_router: Router::for_grpc(),
+            metrics: RequestMetrics::default(),
+            stopping: Stopping::default(),
+            background: TaskTracker::new(),
+            started: Instant::now(),
+            application,
+            options,
+        }
+    }
+}
