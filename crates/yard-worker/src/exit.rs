@@ -60,7 +60,8 @@ fn hint(signal: Option<Signal>, limits: &WorkerLimits, stderr: &str) -> Option<S
             Some("something outside killed it, perhaps because the machine ran out of memory".to_owned())
         }
         _ if out_of_memory => {
-            Some(format!("it needed more than its {} MiB of memory", limits.memory_bytes >> 20))
+            let (memory, space) = (limits.memory_bytes >> 20, limits.address_space_bytes >> 20);
+            Some(format!("it needed more than its {memory} MiB of memory or {space} MiB of address space"))
         }
         (Signal::SEGV | Signal::BUS, _) => Some("it crashed or overran its stack".to_owned()),
         _ => None,
@@ -88,8 +89,12 @@ mod tests {
 
     #[test]
     fn ends_are_told_in_words_that_help() {
-        let limits =
-            WorkerLimits { cpu_seconds: Some(30), memory_bytes: 512 << 20, ..WorkerLimits::default() };
+        let limits = WorkerLimits {
+            cpu_seconds: Some(30),
+            memory_bytes: 512 << 20,
+            address_space_bytes: 3 << 30,
+            ..WorkerLimits::default()
+        };
         let exited = |status: i32| status << 8;
         let cases = [
             (exited(0), "", "exited with status 0"),
@@ -98,12 +103,12 @@ mod tests {
             (
                 6,
                 "memory allocation of 9 bytes failed",
-                "was ended by SIGABRT: it needed more than its 512 MiB of memory",
+                "was ended by SIGABRT: it needed more than its 512 MiB of memory or 3072 MiB of address space",
             ),
             (
                 6,
                 "terminate called after throwing 'std::bad_alloc'",
-                "was ended by SIGABRT: it needed more than its 512 MiB of memory",
+                "was ended by SIGABRT: it needed more than its 512 MiB of memory or 3072 MiB of address space",
             ),
             (6, "assertion failed", "was ended by SIGABRT"),
             (11, "", "was ended by SIGSEGV: it crashed or overran its stack"),

@@ -19,8 +19,9 @@
 //!
 //! # What it does not give
 //!
-//! Landlock is used as far as the kernel has it; [`Worker::landlock`] tells how far. There is no filter of system calls and no
-//! name space of its own: the code in the child is ours and the engines', only the data is foreign.
+//! Landlock is used as far as the kernel has it; [`Worker::landlock`] tells how far. There is no filter of system calls
+//! and no name space of its own: the code in the child is ours and the engines', only the data is foreign. Files that
+//! whoever started the parent left open for it are open in the child as well.
 //!
 //! This crate runs on Linux. It knows messages, not what a job or an engine does.
 
