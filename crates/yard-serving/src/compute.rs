@@ -274,4 +274,14 @@ mod tests {
         let permit = pool.permit(QueueClass::Interactive).await;
         assert_eq!(pool.run(permit, || 7).await, Ok(7));
     }
+
+    #[tokio::test]
+    async fn compute_threads_yield_to_others_and_nobody_else_does() {
+        let before = rustix::process::getpriority_process(None).unwrap();
+        let pool = ComputePool::start(NonZeroUsize::MIN, 19).unwrap();
+        let permit = pool.permit(QueueClass::Interactive).await;
+        let there = pool.run(permit, || rustix::process::getpriority_process(None).unwrap());
+        assert_eq!(there.await, Ok(19));
+        assert_eq!(rustix::process::getpriority_process(None).unwrap(), before);
+    }
 }

@@ -290,7 +290,7 @@ impl Core {
             let unwanted: Vec<VersionNumber> = state
                 .slots
                 .iter()
-                .filter(|(number, slot)| !slot.on_demand && !state.is_wanted(**number))
+                .filter(|(number, slot)| state.barred || !(slot.on_demand || state.is_wanted(**number)))
                 .map(|(number, _)| *number)
                 .collect();
             for number in unwanted {

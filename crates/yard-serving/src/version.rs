@@ -84,7 +84,9 @@ impl Version {
         let VersionParts { reference, host, model, package_guard, joining_allowed, single_run, options } =
             parts;
         let signature = Arc::new(model.signature().clone());
-        let joining = joining_allowed && model.row_joining() == RowJoining::Plausible;
+        let joining = joining_allowed
+            && model.row_joining() == RowJoining::Plausible
+            && takes_any_number_of_rows(&signature);
         let inline = single_run.is_some_and(|time| time < host.settings.inline_below);
         let (gone_sender, gone) = watch::channel(());
         let held = Held { model, _package_guard: package_guard, _gone: gone_sender };
@@ -253,6 +255,14 @@ fn tuning(options: &QueueOptions, host: &Host, single_run: Option<Duration>) -> 
         workers: options.workers.unwrap_or(settings.compute_threads).get(),
         timeout: options.timeout,
     }
+}
+
+/// Whether the first dimension of every input is free.
+fn takes_any_number_of_rows(signature: &Signature) -> bool {
+    signature.inputs.iter().all(|input| {
+        let first = input.shape.as_ref().and_then(|dims| dims.first());
+        matches!(first, Some(Dim::Symbol(_) | Dim::Any))
+    })
 }
 
 /// Whether the signature fixes all dimensions of the inputs but the first.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its assumptions do")]
 
 mod batching;
+mod chaos;
 mod failures;
 mod lifecycle;
 mod limits;

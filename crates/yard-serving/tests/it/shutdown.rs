@@ -91,3 +91,20 @@ async fn what_does_not_finish_in_time_is_stopped() {
     }
     assert_eq!(World::count(&world.models_alive), 0);
 }
+
+#[test]
+fn what_outlives_the_runtime_is_unloaded_all_the_same() {
+    let (world, _at_gate) = World::new();
+    world.add(&version("m", 1), Behaviour::light());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (serving, lease) = runtime.block_on(async {
+        let serving = world.serve(settings());
+        let lease = serving.open("m", &PRODUCTION).await.unwrap();
+        (serving, lease)
+    });
+    drop(runtime);
+    assert_eq!(World::count(&world.models_alive), 1);
+    drop(serving);
+    drop(lease);
+    assert_eq!((World::count(&world.models_alive), World::count(&world.guards_alive)), (0, 0));
+}
