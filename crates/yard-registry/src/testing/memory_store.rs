@@ -345,3 +345,14 @@ impl RegistryStore for MemoryRegistryStore {
         Ok(digests.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    crate::registry_store_suite!(async {
+        (Arc::new(MemoryRegistryStore::default()) as Arc<dyn RegistryStore>, ())
+    });
+}

@@ -2,5 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod aliases;
+mod artifacts;
+mod garbage;
 mod push;
+mod store;
 mod yard;
