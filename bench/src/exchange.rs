@@ -19,8 +19,8 @@ pub struct Target {
     pub path: String,
     /// More header lines, without line ends.
     pub headers: Vec<String>,
-    /// The body.
-    pub body: Vec<u8>,
+    /// The body of a POST; without one it is a GET.
+    pub body: Option<Vec<u8>>,
 }
 
 /// Why an exchange failed.
@@ -31,7 +31,12 @@ pub enum ExchangeError {
     /// The answer is not HTTP/1.1 with a length.
     Malformed(&'static str),
     /// The answer is not 200.
-    Status(u16),
+    Status {
+        /// What it is.
+        status: u16,
+        /// The start of its body.
+        body: String,
+    },
 }
 
 /// A connection and its buffers.
@@ -42,16 +47,32 @@ pub struct Exchange {
     answer: Vec<u8>,
 }
 
+impl std::fmt::Display for ExchangeError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => write!(formatter, "the connection failed: {error}"),
+            Self::Malformed(what) => formatter.write_str(what),
+            Self::Status { status, body } => write!(formatter, "status {status}: {body}"),
+        }
+    }
+}
+
+impl std::error::Error for ExchangeError {}
+
 impl Target {
     fn request(&self) -> Vec<u8> {
-        let mut head = format!("POST {} HTTP/1.1\r\nHost: {}\r\n", self.path, self.address);
+        let method = if self.body.is_some() { "POST" } else { "GET" };
+        let mut head = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", self.path, self.address);
         for line in &self.headers {
             head.push_str(line);
             head.push_str("\r\n");
         }
-        head.push_str(&format!("Content-Length: {}\r\n\r\n", self.body.len()));
+        if let Some(body) = &self.body {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
         let mut request = head.into_bytes();
-        request.extend_from_slice(&self.body);
+        request.extend_from_slice(self.body.as_deref().unwrap_or_default());
         request
     }
 }
@@ -82,7 +103,8 @@ impl Exchange {
             self.read_more().await?;
         }
         if status != 200 {
-            return Err(ExchangeError::Status(status));
+            let body = String::from_utf8_lossy(&self.answer[head_end..]).chars().take(300).collect();
+            return Err(ExchangeError::Status { status, body });
         }
         Ok(&self.answer[head_end..])
     }
@@ -116,6 +138,26 @@ fn parse_head(head: &[u8]) -> Result<(u16, usize), ExchangeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[track_caller]
+    fn check(body: Option<&[u8]>, expected: &str) {
+        let target = Target {
+            address: "127.0.0.1:80".parse().unwrap(),
+            path: "/v2".to_owned(),
+            headers: vec!["A: b".to_owned()],
+            body: body.map(<[u8]>::to_vec),
+        };
+        assert_eq!(String::from_utf8(target.request()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_body_makes_a_post_and_none_a_get() {
+        check(None, "GET /v2 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nA: b\r\n\r\n");
+        check(
+            Some(b"body"),
+            "POST /v2 HTTP/1.1\r\nHost: 127.0.0.1:80\r\nA: b\r\nContent-Length: 4\r\n\r\nbody",
+        );
+    }
 
     #[test]
     fn heads_are_read_whatever_the_case() {

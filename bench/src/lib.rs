@@ -1,5 +1,6 @@
-//! What `cargo xtask bench` needs beside Modelyard itself: a closed-loop load generator (`load`) and the ceiling of this
-//! machine, a bare axum handler that parses the same JSON and runs no model (`bare-axum`).
+//! What `cargo xtask bench` needs beside Modelyard itself: a closed-loop load generator (`load`), a single question
+//! (`ask`), and the ceiling of this machine, a bare axum handler that parses the same JSON and runs no model
+//! (`bare-axum`).
 //!
 //! Nothing here is part of the product, and nothing of the product is linked here, so that neither can flatter the other.
 

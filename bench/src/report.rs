@@ -15,9 +15,11 @@ pub struct Latencies {
 pub struct Report {
     /// Connections kept busy.
     pub connections: usize,
-    /// Answers with status 200.
+    /// Answers with status 200 within the time measured.
     pub answered: u64,
-    /// Anything else.
+    /// The same and those before and after: what the server's CPU time of the whole run paid for.
+    pub answered_in_all: u64,
+    /// Anything else, at any time.
     pub failed: u64,
     /// What the first failure was.
     pub first_failure: Option<String>,
@@ -29,6 +31,9 @@ pub struct Report {
     pub p99_ms: f64,
     /// Seconds measured.
     pub seconds: f64,
+    /// How much of one core the generator itself used while measuring, where the system tells. Near 1, it is the
+    /// generator that is measured.
+    pub generator_share: Option<f64>,
 }
 
 impl Latencies {
