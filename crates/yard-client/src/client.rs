@@ -9,6 +9,7 @@ use reqwest::{
     redirect::Policy,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use tonic::metadata::{Ascii, MetadataValue};
 use yard_api::management::ErrorBody;
 
 use crate::{
@@ -83,6 +84,13 @@ impl ApiKey {
     /// The value of the `Authorization` header.
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.0
+    }
+
+    /// The value of the `authorization` metadata of gRPC.
+    pub(crate) fn metadata(&self) -> Result<MetadataValue<Ascii>, MalformedKey> {
+        let mut value = MetadataValue::try_from(self.0.as_bytes()).map_err(|_| MalformedKey)?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 }
 

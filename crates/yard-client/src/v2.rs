@@ -1,7 +1,7 @@
 //! Predictions over the Open Inference Protocol V2, as JSON or with binary tensors, and over the plain surface.
 
 mod answer;
-mod elements;
+pub(crate) mod elements;
 mod request;
 
 use bytes::Bytes;

@@ -102,7 +102,9 @@ fn flatten(path: &Path, text: &str) -> Result<Vec<(String, String)>, SettingsErr
     for (name, value) in table {
         match value {
             toml::Value::Table(section) => {
-                pairs.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), as_text(&value))));
+                pairs.extend(
+                    section.into_iter().map(|(key, value)| (format!("{name}.{key}"), as_text(&value))),
+                );
             }
             value => pairs.push((name, as_text(&value))),
         }

@@ -1,6 +1,8 @@
 //! Every key, once.
 
-use std::{fmt::Write as _, sync::LazyLock};
+#[cfg(test)]
+use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use super::{Settings, values::SettingValue};
 
@@ -9,10 +11,12 @@ pub(super) struct Setting {
     /// The key in `modelyard.toml`: `section.name`, or `name` at the top.
     pub(super) key: &'static str,
     /// What it does, with its unit.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that makes the reference page"))]
     help: &'static str,
     /// Writes it into the settings.
     pub(super) set: fn(&mut Settings, &str) -> Result<(), String>,
     /// Shows its value.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the test that makes the reference page"))]
     show: fn(&Settings) -> String,
 }
 
@@ -33,11 +37,26 @@ macro_rules! setting {
 
 /// Every key in the order of the reference.
 pub(super) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let mut settings = server_settings();
+    settings.extend(serving_settings());
+    settings.extend(other_settings());
+    settings
+});
+
+fn server_settings() -> Vec<Setting> {
     vec![
         setting!("data_dir", data_dir, "Where everything is kept. One process owns it at a time."),
-        setting!("default_model", default_model, "The model that `POST /predict` serves; without it, the only model."),
-        setting!("server.http", server.http, "Address and port of the REST listener; port 0 takes a free one."),
-        setting!("server.grpc", server.grpc, "Address and port of the gRPC listener; port 0 takes a free one."),
+        setting!(
+            "server.http",
+            server.http_address,
+            "Address of the REST listener; port 0 takes a free one."
+        ),
+        setting!("server.grpc", server.grpc_address, "Address of the gRPC listener; `none` for no gRPC."),
+        setting!(
+            "server.default_model",
+            server.default_model,
+            "The model that `POST /predict` serves; `none` means the only one there is."
+        ),
         setting!(
             "server.insecure_no_auth",
             server.insecure_no_auth,
@@ -45,64 +64,227 @@ pub(super) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
         ),
         setting!(
             "server.io_threads",
-            server.io_threads,
-            "Threads that read, parse and answer requests and run the smallest models. Default: half of the cores, 1 to 8."
+            io_threads,
+            "Threads that read, parse and answer requests and run the smallest models."
         ),
-        setting!("server.max_connections", server.max_connections, "Most open connections of each listener."),
-        setting!(
-            "server.max_body_bytes",
-            server.max_body_bytes,
-            "Most bytes of a request body after decompression (uploads have limits of their own)."
-        ),
-        setting!("server.max_header_bytes", server.max_header_bytes, "Most bytes of a request's head."),
-        setting!("server.header_timeout", server.header_timeout, "Longest time a client may take to send a request's head."),
-        setting!("server.body_timeout", server.body_timeout, "Longest pause of a client in the middle of a body."),
-        setting!("server.request_timeout", server.request_timeout, "Longest time a prediction may take when neither the request nor the model says."),
-        setting!("server.shutdown_timeout", server.shutdown_timeout, "Longest time that admitted requests may take to finish when the server stops."),
         setting!(
             "server.allowed_hosts",
             server.allowed_hosts,
-            "Values of the Host header that are served besides the listener's own address and loopback names."
+            "Names that a request may give as its Host besides this machine's loopback names. None on a listener that \
+             is not on loopback means any."
         ),
         setting!(
             "server.allowed_origins",
             server.allowed_origins,
-            "Values of the Origin header of web pages that may call the server."
+            "Origins of web pages that may call the server."
         ),
-        setting!("server.grpc_reflection", server.grpc_reflection, "Whether gRPC server reflection is offered (it needs a key)."),
-        setting!("serving.compute_threads", serving.compute_threads, "Threads that run models, all models together. Default: the cores."),
-        setting!("serving.max_in_flight", serving.max_in_flight, "Most predictions admitted at once; more are refused with 503."),
-        setting!("serving.max_batch", serving.max_batch, "Most rows of several requests that are run together. A model can set its own."),
+        setting!(
+            "server.request_timeout",
+            server.request_timeout,
+            "Longest time of a prediction when neither the request nor its model says less."
+        ),
+        setting!(
+            "server.shutdown_grace",
+            server.shutdown_grace,
+            "How long a stopping server waits for admitted requests."
+        ),
+        setting!("http.max_connections", server.http.max_connections, "Most REST connections at a time."),
+        setting!(
+            "http.max_requests",
+            server.http.max_requests,
+            "Most requests at work at a time, REST and gRPC together; more are refused with 503."
+        ),
+        setting!("http.max_header_bytes", server.http.max_header_bytes, "Most bytes of a request's head."),
+        setting!(
+            "http.max_body_bytes",
+            server.http.max_body_bytes,
+            "Most bytes of a body after decompression. Uploads have limits of their own."
+        ),
+        setting!(
+            "http.header_timeout",
+            server.http.header_timeout,
+            "Longest time until a request's head is in."
+        ),
+        setting!(
+            "http.body_idle_timeout",
+            server.http.body_idle_timeout,
+            "Longest pause between two pieces of a body, in or out."
+        ),
+        setting!(
+            "http.body_timeout",
+            server.http.body_timeout,
+            "Longest time for a whole body to come in, uploads excepted."
+        ),
+        setting!(
+            "http.min_compressed_bytes",
+            server.http.min_compressed_bytes,
+            "Answers of fewer bytes are never compressed."
+        ),
+        setting!("grpc.max_connections", server.grpc.max_connections, "Most gRPC connections at a time."),
+        setting!(
+            "grpc.max_streams_per_connection",
+            server.grpc.max_streams_per_connection,
+            "Most calls at a time on one connection."
+        ),
+        setting!(
+            "grpc.max_message_bytes",
+            server.grpc.max_message_bytes,
+            "Most bytes of a message, in or out, after decompression."
+        ),
+        setting!(
+            "grpc.reflection",
+            server.grpc.reflection,
+            "Whether server reflection answers callers with a key."
+        ),
+    ]
+}
+
+fn serving_settings() -> Vec<Setting> {
+    vec![
+        setting!(
+            "serving.compute_threads",
+            serving.compute_threads,
+            "Threads that run models, all models together."
+        ),
+        setting!(
+            "serving.compute_niceness",
+            serving.compute_niceness,
+            "By how much those threads yield to the ones that talk to clients, as `nice` counts: 0 to 19."
+        ),
+        setting!(
+            "serving.max_in_flight",
+            serving.max_in_flight,
+            "Most predictions admitted and not yet answered; more are refused with 503."
+        ),
+        setting!(
+            "serving.max_batch",
+            serving.queue.max_batch,
+            "Most rows of several requests that are run together; 1 turns joining off. A model can set its own."
+        ),
         setting!(
             "serving.max_queue_delay",
-            serving.max_queue_delay,
+            serving.queue.max_queue_delay,
             "How long a request may wait for others to join it. A model can set its own."
         ),
-        setting!("serving.queue_length", serving.queue_length, "Most waiting interactive requests of a version. A model can set its own."),
+        setting!(
+            "serving.queue_length",
+            serving.queue.interactive_length,
+            "Most waiting interactive requests of a version. A model can set its own."
+        ),
         setting!(
             "serving.background_queue_length",
-            serving.background_queue_length,
+            serving.queue.background_length,
             "Most waiting background requests of a version. A model can set its own."
         ),
-        setting!("serving.workers", serving.workers, "Most runs of one version side by side. A model can set its own. Default: the cores."),
+        setting!(
+            "serving.workers",
+            serving.queue.workers,
+            "Most runs of one version side by side; `none` means all compute threads. A model can set its own."
+        ),
+        setting!(
+            "serving.timeout",
+            serving.queue.timeout,
+            "Longest time from a request's arrival to its answer. A model can set its own."
+        ),
         setting!(
             "serving.inline_below",
             serving.inline_below,
-            "Models whose single run was measured below this at their proof run on the I/O threads."
+            "A model whose single run took less than this at its proof runs on the I/O threads."
         ),
-        setting!("serving.stall_after", serving.stall_after, "A version with waiting work and no progress for this long counts as stalled."),
-        setting!("serving.drain_timeout", serving.drain_timeout, "Longest wait for the requests of a replaced version before it is unloaded."),
-        setting!("serving.max_loaded_versions", serving.max_loaded_versions, "Most versions in memory at once."),
-        setting!("uploads.max_file_bytes", uploads.max_file_bytes, "Most bytes of one pushed file."),
-        setting!("uploads.max_package_bytes", uploads.max_package_bytes, "Most bytes of one pushed package."),
-        setting!("uploads.max_files", uploads.max_files, "Most files of one pushed package."),
+        setting!(
+            "serving.inline_limit",
+            serving.inline_limit,
+            "A run on an I/O thread that takes longer is stopped, and its model moves to the compute threads."
+        ),
+        setting!(
+            "serving.max_joined_run",
+            serving.max_joined_run,
+            "Rows are joined only as far as the run is expected to stay below this."
+        ),
+        setting!(
+            "serving.stall_after",
+            serving.stall_after,
+            "A version with waiting work and no progress for this long counts as stalled."
+        ),
+        setting!(
+            "serving.drain_timeout",
+            serving.drain_timeout,
+            "How long an unload waits for running requests before it answers."
+        ),
+        setting!(
+            "serving.lazy_load",
+            serving.lazy_load,
+            "Whether a version that is not in memory is loaded when a request asks for it."
+        ),
+        setting!(
+            "serving.max_loaded_versions",
+            serving.max_loaded_versions,
+            "Most versions in memory at once."
+        ),
+        setting!(
+            "serving.retry_failed_after",
+            serving.retry_failed_after,
+            "How long a version that failed to load is refused without another try."
+        ),
+        setting!("serving.concurrent_loads", serving.concurrent_loads, "Loads at the same time."),
+        setting!(
+            "serving.warm_up_limit",
+            serving.warm_up_limit,
+            "Longest time of the first run of a loaded version."
+        ),
+        setting!(
+            "serving.threads_per_run",
+            serving.load.threads_per_run,
+            "Threads that one run may use inside the engine. 1 serves many requests side by side best."
+        ),
+        setting!(
+            "serving.max_weight_bytes",
+            serving.load.max_weight_bytes,
+            "Most bytes of weights that one model may bring."
+        ),
+    ]
+}
+
+fn other_settings() -> Vec<Setting> {
+    vec![
+        setting!("uploads.max_file_bytes", registry.max_file_bytes, "Most bytes of one pushed file."),
+        setting!(
+            "uploads.max_package_bytes",
+            registry.max_package_bytes,
+            "Most bytes of one pushed package."
+        ),
+        setting!("uploads.max_files", registry.max_files, "Most files of one pushed package."),
+        setting!(
+            "uploads.max_open",
+            registry.max_open_uploads,
+            "Most uploads that are neither ready nor failed."
+        ),
+        setting!(
+            "uploads.lifetime",
+            registry.upload_lifetime,
+            "Longest time from an upload's beginning to its commit."
+        ),
+        setting!(
+            "uploads.retention",
+            registry.upload_retention,
+            "How long the record of a ready or failed upload is kept."
+        ),
+        setting!("proof.concurrent", registry.concurrent_proofs, "Proofs of pushed models side by side."),
         setting!("proof.timeout", proof.timeout, "Longest time that the proof of a pushed model may take."),
-        setting!("proof.max_memory_bytes", proof.max_memory_bytes, "Most memory (address space) of the child that proves a model."),
-        setting!("proof.engine", proof.engine, "`onnxruntime` or `rten`: the engine to try first. Default: ONNX Runtime where it is installed."),
+        setting!(
+            "proof.max_memory_bytes",
+            proof.max_memory_bytes,
+            "Most memory of the child process that proves a model."
+        ),
+        setting!(
+            "proof.engine",
+            proof.engine,
+            "`onnxruntime` or `rten`, the engine to try first; `none` means ONNX Runtime where it is installed."
+        ),
         setting!("log.filter", log.filter, "What is logged, such as `info` or `yard_serving=debug,info`."),
         setting!("log.json", log.json, "Whether the log is one JSON object a line."),
     ]
-});
+}
 
 impl Setting {
     /// The environment variable that sets it.
@@ -112,7 +294,8 @@ impl Setting {
 }
 
 /// `docs/configuration.md`, made from the table.
-pub(crate) fn reference_page() -> String {
+#[cfg(test)]
+pub(super) fn reference_page() -> String {
     let defaults = Settings::default();
     let mut page = String::from(
         "# Configuration\n\n\
@@ -127,11 +310,19 @@ pub(crate) fn reference_page() -> String {
     );
     for setting in SETTINGS.iter() {
         let default = match setting.key {
-            "server.io_threads" | "serving.compute_threads" | "serving.workers" => "by cores".to_owned(),
+            "server.io_threads" => "half of the cores".to_owned(),
+            "serving.compute_threads" => "the cores".to_owned(),
             _ => format!("`{}`", (setting.show)(&defaults)),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(page, "| `{}` | `{}` | {} | {} |", setting.key, setting.variable(), default, setting.help);
+        let _ = writeln!(
+            page,
+            "| `{}` | `{}` | {} | {} |",
+            setting.key,
+            setting.variable(),
+            default,
+            setting.help
+        );
     }
     page
 }

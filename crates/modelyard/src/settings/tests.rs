@@ -15,16 +15,24 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
 fn the_last_source_wins() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("m.toml");
-    fs_err::write(&file, "data_dir = \"a\"\n[server]\nhttp = \"127.0.0.1:1\"\nmax_body_bytes = 1_000\n").unwrap();
+    fs_err::write(
+        &file,
+        "data_dir = \"a\"\n[server]\nhttp = \"127.0.0.1:1\"\n\n[http]\nmax_body_bytes = 1_000\n",
+    )
+    .unwrap();
     let sources = Sources {
         file: Some(file),
-        variables: pairs(&[("MODELYARD_SERVER_HTTP", "127.0.0.1:2"), ("MODELYARD_DATA_DIR", "b"), ("HOME", "/x")]),
+        variables: pairs(&[
+            ("MODELYARD_SERVER_HTTP", "127.0.0.1:2"),
+            ("MODELYARD_DATA_DIR", "b"),
+            ("HOME", "/x"),
+        ]),
         flags: pairs(&[("data_dir", "c")]),
     };
     let (settings, warnings) = load(&sources).unwrap();
     assert_eq!(settings.data_dir, PathBuf::from("c"));
-    assert_eq!(settings.server.http, "127.0.0.1:2".parse().unwrap());
-    assert_eq!(settings.server.max_body_bytes, 1000);
+    assert_eq!(settings.server.http_address, "127.0.0.1:2".parse().unwrap());
+    assert_eq!(settings.server.http.max_body_bytes, 1000);
     assert_eq!(warnings, Vec::<String>::new());
 }
 
@@ -46,23 +54,20 @@ fn unknown_and_unreadable_values_are_errors_that_say_where() {
 
 #[test]
 fn foreign_variables_of_the_same_prefix_only_warn() {
-    let sources = Sources { variables: pairs(&[("MODELYARD_PORT", "tcp://10.0.0.1:80")]), ..Sources::default() };
+    let sources =
+        Sources { variables: pairs(&[("MODELYARD_PORT", "tcp://10.0.0.1:80")]), ..Sources::default() };
     let (settings, warnings) = load(&sources).unwrap();
-    assert_eq!(settings, Settings::default());
+    assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
     assert_eq!(warnings.len(), 1);
 }
 
 #[test]
-fn every_default_reads_back_as_itself() {
-    for setting in table::SETTINGS.iter() {
-        let variable = setting.variable();
-        assert!(variable.starts_with("MODELYARD_"), "{variable}");
-    }
+fn lists_and_durations_read_in_every_unit() {
     let (settings, _) = with_file(
         "[serving]\nmax_queue_delay = \"250us\"\ndrain_timeout = \"2m\"\n[server]\nallowed_hosts = [\"a\", \"b\"]\n",
     )
     .unwrap();
-    assert_eq!(settings.serving.max_queue_delay, Duration::from_micros(250));
+    assert_eq!(settings.serving.queue.max_queue_delay, Duration::from_micros(250));
     assert_eq!(settings.serving.drain_timeout, Duration::from_secs(120));
     assert_eq!(settings.server.allowed_hosts, ["a", "b"]);
 }
@@ -70,10 +75,13 @@ fn every_default_reads_back_as_itself() {
 #[test]
 fn the_committed_reference_is_that_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
-    let page = reference_page();
+    let page = table::reference_page();
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         fs_err::write(path, &page).unwrap();
     }
     let committed = fs_err::read_to_string(path).unwrap();
-    assert!(committed == page, "docs/configuration.md differs from the code; run with UPDATE_EXPECTED=1 to rewrite it");
+    assert!(
+        committed == page,
+        "docs/configuration.md differs from the code; run with UPDATE_EXPECTED=1 to rewrite it"
+    );
 }

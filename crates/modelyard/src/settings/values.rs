@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use yard_types::ModelName;
+
 /// A type that a setting can have. Files, variables and flags all give text.
 pub(super) trait SettingValue: Sized {
     /// Reads the value; the error says what is expected.
@@ -24,33 +26,53 @@ impl SettingValue for bool {
     }
 }
 
-impl SettingValue for u64 {
-    fn read(text: &str) -> Result<Self, String> {
-        text.replace('_', "").parse().map_err(|_| "expected a whole number".to_owned())
-    }
+/// Whole numbers of each width; `_` may group their digits.
+macro_rules! whole_number {
+    ($($type:ty: $expected:literal),*) => {
+        $(impl SettingValue for $type {
+            fn read(text: &str) -> Result<Self, String> {
+                text.replace('_', "").parse().map_err(|_| $expected.to_owned())
+            }
 
-    fn write(&self) -> String {
-        self.to_string()
-    }
+            fn write(&self) -> String {
+                self.to_string()
+            }
+        })*
+    };
 }
 
-impl SettingValue for usize {
-    fn read(text: &str) -> Result<Self, String> {
-        text.replace('_', "").parse().map_err(|_| "expected a whole number".to_owned())
-    }
+whole_number!(
+    u8: "expected a whole number up to 255",
+    u32: "expected a whole number",
+    u64: "expected a whole number",
+    usize: "expected a whole number",
+    NonZeroUsize: "expected a whole number from 1"
+);
 
-    fn write(&self) -> String {
-        self.to_string()
-    }
+/// A value that may be left out: nothing is written as `none`.
+macro_rules! optional {
+    ($($type:ty),*) => {
+        $(impl SettingValue for Option<$type> {
+            fn read(text: &str) -> Result<Self, String> {
+                if matches!(text, "" | "none") { Ok(None) } else { SettingValue::read(text).map(Some) }
+            }
+
+            fn write(&self) -> String {
+                self.as_ref().map_or_else(|| "\"none\"".to_owned(), SettingValue::write)
+            }
+        })*
+    };
 }
 
-impl SettingValue for NonZeroUsize {
+optional!(String, ModelName, SocketAddr, NonZeroUsize);
+
+impl SettingValue for ModelName {
     fn read(text: &str) -> Result<Self, String> {
-        text.replace('_', "").parse().map_err(|_| "expected a whole number from 1".to_owned())
+        text.parse().map_err(|error: yard_types::NameError| error.to_string())
     }
 
     fn write(&self) -> String {
-        self.to_string()
+        format!("\"{self}\"")
     }
 }
 
@@ -61,16 +83,6 @@ impl SettingValue for String {
 
     fn write(&self) -> String {
         format!("\"{self}\"")
-    }
-}
-
-impl SettingValue for Option<String> {
-    fn read(text: &str) -> Result<Self, String> {
-        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
-    }
-
-    fn write(&self) -> String {
-        self.as_ref().map_or_else(|| "not set".to_owned(), SettingValue::write)
     }
 }
 
@@ -98,7 +110,8 @@ impl SettingValue for PathBuf {
 
 impl SettingValue for SocketAddr {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+        text.parse()
+            .map_err(|_| "expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
     }
 
     fn write(&self) -> String {

@@ -6,7 +6,7 @@ use yard_types::{DataType, TensorData};
 
 /// Appends the elements: little-endian numbers, one byte for a truth value, strings after their length.
 /// Fails for a string that is longer than its length can say.
-pub(super) fn append(data: &TensorData, out: &mut Vec<u8>) -> Result<(), &'static str> {
+pub(crate) fn append(data: &TensorData, out: &mut Vec<u8>) -> Result<(), &'static str> {
     macro_rules! numbers {
         ($values:expr) => {
             out.extend($values.iter().flat_map(|value| value.to_le_bytes()))
@@ -38,7 +38,7 @@ pub(super) fn append(data: &TensorData, out: &mut Vec<u8>) -> Result<(), &'stati
 }
 
 /// Reads all of `raw` as elements of one type.
-pub(super) fn read(data_type: DataType, raw: Bytes) -> Result<TensorData, &'static str> {
+pub(crate) fn read(data_type: DataType, raw: Bytes) -> Result<TensorData, &'static str> {
     macro_rules! numbers {
         ($variant:ident, $number:ty) => {{
             let (chunks, rest) = raw.as_chunks::<{ size_of::<$number>() }>();

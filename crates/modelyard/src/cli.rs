@@ -1,0 +1,95 @@
+//! The command line: which commands there are and what all of them take.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::{commands, connection::ConnectionArgs, exit, home::HomeArgs, serve, worker};
+
+/// Serve, version and use machine-learning models
+///
+/// Start with `modelyard demo`, which shows the whole story on real data. Data goes to stdout, talk to stderr.
+#[derive(Debug, Parser)]
+#[command(
+    name = "modelyard",
+    version,
+    after_help = exit::TABLE,
+    propagate_version = false,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct GlobalArgs {
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+
+    /// Directory of a server's data, where its admin key is found too [default: ./modelyard-data]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MODELYARD_DATA_DIR",
+        help_heading = "Global options"
+    )]
+    data_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) home: HomeArgs,
+
+    /// Print data as JSON on one line, and nothing but failures on stderr
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+}
+
+impl GlobalArgs {
+    /// The data directory, as given or the default.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.data_dir_given().unwrap_or(Path::new("modelyard-data"))
+    }
+
+    /// The data directory, if one is given.
+    pub(crate) fn data_dir_given(&self) -> Option<&Path> {
+        self.data_dir.as_deref().filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::ServeArgs),
+    #[command(hide = true)]
+    Worker(worker::WorkerArgs),
+    Push(commands::push::PushArgs),
+    Pull(commands::pull::PullArgs),
+    Models(commands::models::ModelsArgs),
+    Show(commands::show::ShowArgs),
+    Promote(commands::promote::PromoteArgs),
+    Rollback(commands::promote::RollbackArgs),
+    Archive(commands::archive::ArchiveArgs),
+    Options(commands::options::OptionsArgs),
+    Predict(commands::predict::PredictArgs),
+    Keys(commands::keys::KeysArgs),
+    Engine(commands::engine::EngineArgs),
+    Gc(commands::gc::GcArgs),
+    Completions(commands::completions::CompletionsArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}
