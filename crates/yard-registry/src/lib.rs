@@ -26,5 +26,8 @@ pub use records::{
     ProofRecord, Provenance, QueueClassLimits, ServingOptions, UploadId, UploadIdError, UploadRecord,
     VersionRecord, WarmUpRecord,
 };
-pub use registry::{CommitOutcome, GarbageReport, PackageLease, RecoveryReport, Registry, RegistryOptions};
+pub use registry::{
+    CheckDepth, CommitOutcome, GarbageReport, IntegrityFault, PackageLease, RecoveryReport, Registry,
+    RegistryOptions,
+};
 pub use store::{Clock, RegistryStore, StoreError, SystemClock};

@@ -3,6 +3,7 @@
 mod aliases;
 mod commit;
 mod garbage;
+mod integrity;
 mod packages;
 mod transfer;
 mod uploads;
@@ -14,6 +15,7 @@ use yard_types::{AliasName, ModelName, PackagePath, Selector, VersionNumber, Ver
 
 pub use commit::CommitOutcome;
 pub use garbage::{GarbageReport, RecoveryReport};
+pub use integrity::{CheckDepth, IntegrityFault};
 pub use packages::PackageLease;
 
 use crate::{

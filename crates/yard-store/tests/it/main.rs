@@ -5,6 +5,7 @@
 mod aliases;
 mod artifacts;
 mod garbage;
+mod integrity;
 mod push;
 mod store;
 mod yard;
