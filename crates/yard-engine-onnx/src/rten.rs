@@ -63,6 +63,7 @@ impl Engine for Rten {
         exactness::check(&opened, package)?;
         let mut settings = ModelOptions::with_all_ops();
         for (location, path) in opened.external_locations(package)? {
+            check_location(&location)?;
             settings.external_data(&location, std::fs::read(path)?);
         }
         let operators = opened.model.operators();
@@ -96,6 +97,20 @@ impl Engine for Rten {
         let pools = Pools::of(options.threads_per_run);
         Ok(Arc::new(RtenModel { model, signature, row_joining, inputs, outputs, pools }))
     }
+}
+
+/// RTen takes external data from files beside the model, with these endings, alone.
+fn check_location(location: &str) -> Result<(), LoadError> {
+    let extension = location.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let is_known = extension.starts_with("data") || extension.starts_with("onnx_data");
+    if is_known && !location.contains('/') {
+        return Ok(());
+    }
+    let reason = format!(
+        "it takes external data from files beside the model that end in '.data' or '.onnx_data', not from \
+         '{location}'; {INSTEAD}"
+    );
+    Err(LoadError::Refused { engine: NAME, reason })
 }
 
 impl RtenModel {

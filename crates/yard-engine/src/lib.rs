@@ -6,6 +6,8 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "contract-suite")]
+pub mod contract;
 mod control;
 mod engine;
 mod error;

@@ -4,7 +4,7 @@
 //! came with it, measures one run and the memory it takes, and finds out whether rows of several requests may be run
 //! together. It does whatever the model does: loop, abort, eat memory. Call it in a process that may be lost.
 
-mod compare;
+pub(crate) mod compare;
 mod joining;
 mod warm_up;
 
@@ -22,6 +22,8 @@ use crate::{
 pub use compare::Tolerance;
 pub use joining::JoiningProof;
 pub use warm_up::WarmUp;
+#[cfg(feature = "contract-suite")]
+pub(crate) use warm_up::made_up;
 
 /// Runs that the median time is taken of, unless they take too long.
 const TIMED_RUNS: usize = 31;

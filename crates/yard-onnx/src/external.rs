@@ -134,3 +134,6 @@ fn regular_file_length(directory: &Path, file: &PackagePath) -> Result<u64, Onnx
     }
     Err(refusal("not in the package"))
 }
+
+#[cfg(test)]
+mod tests;

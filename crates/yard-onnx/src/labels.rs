@@ -107,3 +107,6 @@ fn table_labels(tensor: &TensorProto) -> Option<Vec<String>> {
     };
     (!labels.is_empty() && labels.len() <= MAX_LABELS).then_some(labels)
 }
+
+#[cfg(test)]
+mod tests;

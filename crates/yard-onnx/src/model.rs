@@ -103,3 +103,6 @@ impl Model {
 pub(crate) fn normal_domain(domain: &str) -> &str {
     if domain == "ai.onnx" { "" } else { domain }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,3 +181,6 @@ pub(crate) fn tensor_type(data_type: DataType, shape: Option<&[Dim]>) -> TypePro
     let tensor = type_proto::Tensor { elem_type: type_number(data_type), shape };
     TypeProto { value: Some(type_proto::Value::TensorType(tensor)), denotation: String::new() }
 }
+
+#[cfg(test)]
+mod tests;

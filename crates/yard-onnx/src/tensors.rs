@@ -327,3 +327,6 @@ pub(crate) fn integers(tensor: &TensorProto) -> Option<Vec<i64>> {
     };
     (values.len() as u64 == elements).then_some(values)
 }
+
+#[cfg(test)]
+mod tests;

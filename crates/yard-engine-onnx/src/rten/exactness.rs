@@ -9,6 +9,9 @@ use yard_types::DataType;
 use super::{INSTEAD, NAME};
 use crate::opened::{OpenedModel, refusal};
 
+/// RTen does not look at the version itself, and would run operators by the rules that it knows.
+const NEWEST_OPSET: i64 = 25;
+
 /// Refuses models with values that RTen would narrow, and the operator set that it lacks as a whole.
 pub(super) fn check(opened: &OpenedModel, package: &ModelPackage) -> Result<(), LoadError> {
     if let Some(used) = opened.model.operators().iter().find(|used| used.domain == "ai.onnx.ml") {
@@ -17,6 +20,14 @@ pub(super) fn check(opened: &OpenedModel, package: &ModelPackage) -> Result<(), 
             operator: used.qualified(),
             node: used.node.clone(),
             instead: INSTEAD,
+        });
+    }
+    if let Some(version) = opened.model.opset("").filter(|version| *version > NEWEST_OPSET) {
+        return Err(LoadError::Refused {
+            engine: NAME,
+            reason: format!(
+                "operator set {version} is newer than {NEWEST_OPSET}, the newest it knows; {INSTEAD}"
+            ),
         });
     }
     let places = [("input", &opened.signature.inputs), ("output", &opened.signature.outputs)];

@@ -21,7 +21,7 @@ impl Default for Tolerance {
 }
 
 /// Checks two tensors; gives the largest difference, or where and by how much it is too large.
-pub(super) fn within(expected: &Tensor, got: &Tensor, tolerance: Tolerance) -> Result<f64, String> {
+pub(crate) fn within(expected: &Tensor, got: &Tensor, tolerance: Tolerance) -> Result<f64, String> {
     if expected.shape() != got.shape() {
         return Err(format!("expected shape {:?}, got {:?}", expected.shape(), got.shape()));
     }

@@ -78,7 +78,7 @@ fn needs_a_guess(spec: &TensorSpec) -> bool {
 
 /// A tensor of this shape, `rows` rows and `size` for every other open dimension, filled with numbers that differ from
 /// place to place and from `variant` to `variant`; `None` when it would be too large.
-pub(super) fn made_up(spec: &TensorSpec, size: usize, rows: usize, variant: usize) -> Option<Tensor> {
+pub(crate) fn made_up(spec: &TensorSpec, size: usize, rows: usize, variant: usize) -> Option<Tensor> {
     let dims = spec.shape.as_deref().unwrap_or_default();
     let shape: Vec<usize> = dims
         .iter()

@@ -65,7 +65,9 @@ fn default_domain(call: &Call<'_>, operator: &str) -> Outcome {
         "Dropout" => elementwise::dropout(call),
         "Add" | "And" | "BitShift" | "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" | "Div" | "Equal"
         | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Max" | "Mean" | "Min" | "Mod" | "Mul"
-        | "Or" | "PRelu" | "Pow" | "Sub" | "Sum" | "Where" | "Xor" => elementwise::broadcast(call),
+        | "Or" | "PRelu" | "Pow" | "StringConcat" | "Sub" | "Sum" | "Where" | "Xor" => {
+            elementwise::broadcast(call)
+        }
         "QuantizeLinear" | "DequantizeLinear" => elementwise::linear_quantization(call),
         "DynamicQuantizeLinear" => Err("scales over the whole tensor, all rows together".to_owned()),
         "Constant" => constant(call),
