@@ -173,7 +173,7 @@ fn load(
         };
         order[..=place].rotate_right(1);
     }
-    let mut refusals: Vec<(&'static str, LoadError)> = Vec::new();
+    let mut refusals = Vec::new();
     for engine in order {
         match engine.load(package, &request.load) {
             Ok(loaded) => return Ok((engine.info(), loaded)),
@@ -185,13 +185,29 @@ fn load(
             ) => {
                 return Err(ProofError::Refused { code: error.code(), reasons: error.to_string() });
             }
-            Err(error) => refusals.push((engine.info().name, error)),
+            Err(error) => refusals.push(error),
         }
     }
-    let code = refusals.first().map_or(ErrorCode::Unavailable, |(_, error)| error.code());
-    let reasons: Vec<String> = refusals.iter().map(|(_, error)| error.to_string()).collect();
-    let reasons = if reasons.is_empty() { "there is no engine".to_owned() } else { reasons.join("; ") };
-    Err(ProofError::Refused { reasons, code })
+    Err(refused(&refusals))
+}
+
+/// What to tell of the refusals of all engines, in the order in which they were asked.
+///
+/// That a later engine lacks something and another might have it is no help once that other was asked as well.
+fn refused(refusals: &[LoadError]) -> ProofError {
+    let Some((first, later)) = refusals.split_first() else {
+        return ProofError::Refused {
+            reasons: "there is no engine".to_owned(),
+            code: ErrorCode::Unavailable,
+        };
+    };
+    let is_news = |error: &&LoadError| {
+        matches!(first, LoadError::EngineMissing { .. })
+            || !matches!(error, LoadError::UnsupportedOperator { .. } | LoadError::UnsupportedType { .. })
+    };
+    let reasons: Vec<String> =
+        std::iter::once(first).chain(later.iter().filter(is_news)).map(ToString::to_string).collect();
+    ProofError::Refused { reasons: reasons.join("; "), code: first.code() }
 }
 
 /// Runs every golden sample; gives the arranged inputs of the first.

@@ -196,6 +196,22 @@ fn the_first_engine_that_takes_the_model_serves_it() {
 }
 
 #[test]
+fn advice_to_use_an_engine_that_refused_as_well_is_not_given() {
+    let refuses = || LoadError::Refused { engine: "large", reason: "no such operator".into() };
+    let lacks = || LoadError::UnsupportedOperator {
+        engine: "small",
+        operator: "Scaler".into(),
+        node: "n".into(),
+        instead: "use large",
+    };
+    let error = run(&[refusing("large", refuses), refusing("small", lacks)], &ProofRequest::default());
+    assert_eq!(error.unwrap_err().to_string(), "large refused the model: no such operator");
+    let missing = || LoadError::EngineMissing { engine: "large", reason: "no library".into() };
+    let error = run(&[refusing("large", missing), refusing("small", lacks)], &ProofRequest::default());
+    assert!(error.unwrap_err().to_string().ends_with("(node 'n'); use large"));
+}
+
+#[test]
 fn the_preferred_engine_goes_first_and_must_be_there() {
     let engines = [
         engine("a", Behaviour::Affine, Dim::Fixed(2)),

@@ -103,7 +103,9 @@ impl Drop for Transfer {
 }
 
 /// Reads ahead until `length` bytes are there or the stream ends; gives those bytes, and the stream from its beginning.
-pub(super) async fn peek(mut content: ByteStream, length: usize) -> Result<(Vec<u8>, ByteStream), io::Error> {
+pub(super) async fn peek(content: ByteStream, length: usize) -> Result<(Vec<u8>, ByteStream), io::Error> {
+    // A stream that has ended need not bear to be asked again.
+    let mut content = content.fuse();
     let mut head = Vec::new();
     let mut pieces: Vec<Result<Bytes, io::Error>> = Vec::new();
     while head.len() < length {
@@ -141,6 +143,19 @@ mod tests {
             let (head, rest) = peek(content(pieces), 4).await.unwrap();
             assert_eq!(head, whole.as_bytes()[..whole.len().min(4)]);
             assert_eq!(collect(rest).await.unwrap(), whole);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_has_ended_is_not_asked_again() {
+        for pieces in [0_u8, 1, 9] {
+            // `unfold` panics when it is polled after its end.
+            let strict = stream::unfold(pieces, |left| async move {
+                let left = left.checked_sub(1)?;
+                Some((Ok(Bytes::from_static(b"x")), left))
+            });
+            let (_, rest) = peek(Box::pin(strict), 4).await.unwrap();
+            assert_eq!(collect(rest).await.unwrap().len(), usize::from(pieces));
         }
     }
 
