@@ -62,11 +62,23 @@ impl GlobalArgs {
     }
 }
 
+/// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(commands::demo::DemoArgs),
     Serve(serve::ServeArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
+    #[command(flatten)]
+    AtServer(ServerCommand),
+    Engine(commands::engine::EngineArgs),
+    Doctor(commands::doctor::DoctorArgs),
+    Completions(commands::completions::CompletionsArgs),
+}
+
+/// The commands that ask a server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServerCommand {
     Push(commands::push::PushArgs),
     Pull(commands::pull::PullArgs),
     Models(commands::models::ModelsArgs),
@@ -77,9 +89,7 @@ pub(crate) enum Command {
     Options(commands::options::OptionsArgs),
     Predict(commands::predict::PredictArgs),
     Keys(commands::keys::KeysArgs),
-    Engine(commands::engine::EngineArgs),
     Gc(commands::gc::GcArgs),
-    Completions(commands::completions::CompletionsArgs),
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 pub(crate) mod archive;
 pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod engine;
 pub(crate) mod gc;
 pub(crate) mod keys;
@@ -17,7 +19,7 @@ use anyhow::{Context as _, Result};
 use yard_client::Client;
 
 use crate::{
-    cli::{Cli, Command, GlobalArgs},
+    cli::{Cli, Command, GlobalArgs, ServerCommand},
     connection,
     exit::Interrupted,
     output::Output,
@@ -34,42 +36,49 @@ pub(crate) struct Session {
 pub(crate) fn run(arguments: Cli, output: Output) -> Result<()> {
     let Cli { command, global } = arguments;
     match command {
+        Command::Demo(args) => demo::run(&args, &global, output),
         Command::Serve(args) => serve::run(&args, &global),
         Command::Worker(args) => worker::run(&args),
-        Command::Completions(args) => completions::run(&args, output),
+        Command::AtServer(command) => on_runtime(at_server(command, &global, output)),
         Command::Engine(args) => engine::run(&args, &global, output),
-        remote => on_runtime(at_server(remote, &global, output)),
+        Command::Doctor(args) => doctor::run(&args, &global, output),
+        Command::Completions(args) => completions::run(&args, output),
     }
 }
 
-async fn at_server(command: Command, global: &GlobalArgs, output: Output) -> Result<()> {
+async fn at_server(command: ServerCommand, global: &GlobalArgs, output: Output) -> Result<()> {
     let session = Session { client: connection::client(global)?, output };
-    match command {
-        Command::Push(args) => push::run(args, &session).await,
-        Command::Pull(args) => pull::run(&args, &session).await,
-        Command::Models(args) => models::run(&args, &session).await,
-        Command::Show(args) => show::run(&args, &session).await,
-        Command::Predict(args) => predict::run(&args, &session).await,
-        Command::Promote(args) => promote::run(&args, &session).await,
-        Command::Rollback(args) => promote::roll_back(&args, &session).await,
-        Command::Archive(args) => archive::run(&args, &session).await,
-        Command::Options(args) => options::run(&args, &session).await,
-        Command::Keys(args) => keys::run(args, &session).await,
-        Command::Gc(args) => gc::run(&args, &session).await,
-        Command::Serve(_) | Command::Worker(_) | Command::Completions(_) | Command::Engine(_) => Ok(()),
+    if let ServerCommand::Push(args) = command {
+        // Gives its upload up on Ctrl-C, which takes one more request.
+        return push::run(args, &session).await;
+    }
+    tokio::select! {
+        result = at_session(command, &session) => result,
+        _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
     }
 }
 
-/// Runs a command to its end, or until Ctrl-C, when what it had begun is dropped and cleans up after itself.
+async fn at_session(command: ServerCommand, session: &Session) -> Result<()> {
+    match command {
+        ServerCommand::Push(args) => push::run(args, session).await,
+        ServerCommand::Pull(args) => pull::run(&args, session).await,
+        ServerCommand::Models(args) => models::run(&args, session).await,
+        ServerCommand::Show(args) => show::run(&args, session).await,
+        ServerCommand::Promote(args) => promote::run(&args, session).await,
+        ServerCommand::Rollback(args) => promote::roll_back(&args, session).await,
+        ServerCommand::Archive(args) => archive::run(&args, session).await,
+        ServerCommand::Options(args) => options::run(&args, session).await,
+        ServerCommand::Predict(args) => predict::run(&args, session).await,
+        ServerCommand::Keys(args) => keys::run(args, session).await,
+        ServerCommand::Gc(args) => gc::run(&args, session).await,
+    }
+}
+
+/// Runs a command on a runtime of one thread.
 fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
-    let result = runtime.block_on(async {
-        tokio::select! {
-            result = command => result,
-            _ = tokio::signal::ctrl_c() => Err(Interrupted.into()),
-        }
-    });
+    let result = runtime.block_on(command);
     // A blocking read of a large file must not hold up the end.
     runtime.shutdown_background();
     result

@@ -75,7 +75,6 @@ impl Output {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the one place that writes data")]
 fn print(text: &str) -> Result<()> {
     // Not `println!`, which panics when the reader has gone.
     let mut stdout = io::stdout().lock();

@@ -53,14 +53,13 @@ struct EngineList {
 struct EngineEntry {
     name: &'static str,
     present: bool,
-    embedded: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<&'static str>,
+    version: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     library: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
-    remark: &'static str,
+    remark: String,
 }
 
 #[derive(Serialize)]
@@ -80,62 +79,69 @@ pub(crate) fn run(args: &EngineArgs, global: &GlobalArgs, output: Output) -> Res
 }
 
 fn list(args: &ListArgs, global: &GlobalArgs, output: Output) -> Result<()> {
-    let list = EngineList { engines: vec![onnxruntime(args, global), rten()] };
+    let list = EngineList { engines: all(args, global) };
     output.data(&list, || {
         let mut table = Table::new(&["ENGINE", "PRESENT", "VERSION", "WHERE", "REMARK"]);
         for engine in &list.engines {
-            let place = match (&engine.library, engine.embedded) {
-                (Some(library), _) => library.display().to_string(),
-                (None, true) => "built in".to_owned(),
-                (None, false) => "-".to_owned(),
-            };
+            let place =
+                engine.library.as_ref().map_or_else(|| "-".to_owned(), |path| path.display().to_string());
             let present = if engine.present { "yes" } else { "no" };
-            table.row([engine.name, present, engine.version.unwrap_or("-"), &place, engine.remark]);
+            let version = engine.version.as_deref().unwrap_or("-");
+            table.row([engine.name, present, version, &place, &engine.remark]);
         }
         table.render()
     })
 }
 
-fn onnxruntime(args: &ListArgs, global: &GlobalArgs) -> EngineEntry {
+/// ONNX Runtime is loaded to ask for its version; that is also the proof that it can be.
+fn all(args: &ListArgs, global: &GlobalArgs) -> Vec<EngineEntry> {
     let found = find_onnxruntime(args.onnxruntime.as_deref(), global.home.path().as_deref());
-    let mut entry = EngineEntry {
-        name: "onnxruntime",
-        present: false,
-        embedded: false,
-        version: None,
-        library: None,
-        digest: None,
-        remark: "`modelyard engine install` fetches it",
-    };
-    let Some(found) = found else { return entry };
-    entry.present = found.path.is_file();
-    match found.origin {
-        LibraryOrigin::Named if entry.present => entry.remark = "named by --onnxruntime or ORT_DYLIB_PATH",
-        LibraryOrigin::Named => {
-            entry.remark = "named by --onnxruntime or ORT_DYLIB_PATH, but there is no such file"
+    let library = found.as_ref().map(|found| found.path.as_path());
+    let (engines, failure) = yard_engine_onnx::engines_available(library);
+    let mut entries = Vec::new();
+    for engine in engines {
+        let info = engine.info();
+        let mut entry = EngineEntry {
+            name: info.name,
+            present: true,
+            version: Some(info.version),
+            library: None,
+            digest: None,
+            remark: "built in; runs plain numeric ONNX models".to_owned(),
+        };
+        if let ("onnxruntime", Some(found)) = (info.name, &found) {
+            entry.library = Some(found.path.clone());
+            entry.remark = remark(found.origin).to_owned();
+            if let LibraryOrigin::Installed(digest) = found.origin {
+                entry.digest = Some(digest.to_string());
+            }
         }
-        LibraryOrigin::Installed(digest) => {
-            let digest = digest.to_string();
-            let pin = pins::PINS.iter().find(|pin| pin.library == digest);
-            entry.version = pin.map(|_| pins::VERSION);
-            entry.remark =
-                if pin.is_some() { "installed, pinned by hash" } else { "installed, not the pinned one" };
-            entry.digest = Some(digest);
-        }
+        entries.push(entry);
     }
-    entry.library = Some(found.path);
-    entry
+    if entries.iter().all(|entry| entry.name != "onnxruntime") {
+        let remark = match failure {
+            Some(error) => format!("{:#}", anyhow::Error::from(error)),
+            None => "`modelyard engine install` fetches it".to_owned(),
+        };
+        let library = found.map(|found| found.path);
+        let absent =
+            EngineEntry { name: "onnxruntime", present: false, version: None, library, digest: None, remark };
+        entries.insert(0, absent);
+    }
+    entries
 }
 
-const fn rten() -> EngineEntry {
-    EngineEntry {
-        name: "rten",
-        present: true,
-        embedded: true,
-        version: None,
-        library: None,
-        digest: None,
-        remark: "runs plain numeric ONNX models",
+fn remark(origin: LibraryOrigin) -> &'static str {
+    match origin {
+        LibraryOrigin::Named => "named by --onnxruntime or ORT_DYLIB_PATH",
+        LibraryOrigin::Installed(digest) => {
+            let digest = digest.to_string();
+            if pins::PINS.iter().any(|pin| pin.library == digest) {
+                "installed, pinned by hash"
+            } else {
+                "installed, not the pinned one"
+            }
+        }
     }
 }
 

@@ -1,0 +1,289 @@
+//! `demo`: the whole story on real data, against a real server.
+
+mod commands_to_try;
+mod digits;
+mod server;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use yard_client::{
+    Client, ClientOptions, GrpcClient, LocalPackage, ProgressSink, PushOptions, Pushed, TensorForm,
+};
+use yard_types::{ModelName, Selector};
+
+use self::{digits::HeldOut, server::DemoServer};
+use crate::{
+    cli::GlobalArgs,
+    connection,
+    exit::Interrupted,
+    output::{Output, Table, counted},
+};
+
+/// How long one row at a time is measured.
+const MEASURED: Duration = Duration::from_millis(500);
+/// How many digits are shown with each protocol.
+const SHOWN: usize = 4;
+
+/// Show the whole story: push a model, serve it, classify handwritten digits that it has not seen
+///
+/// Starts a server of its own with a directory of its own (unless --data-dir names one), pushes a small classifier
+/// through the public API, and has it classify real digits over REST and over gRPC. Then it prints commands to try and
+/// goes on serving until Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Stop the server and end when the story is told
+    #[arg(long)]
+    exit: bool,
+
+    /// Address of the REST listener; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    http: SocketAddr,
+
+    /// Address of the gRPC listener; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    grpc: SocketAddr,
+}
+
+/// What the demo found, for `--json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    model: String,
+    version: u32,
+    engine: String,
+    server: String,
+    grpc: String,
+    data_dir: PathBuf,
+    held_out: usize,
+    right: usize,
+    accuracy: f64,
+    one_row_requests_per_second: f64,
+    rows_per_second_in_one_request: f64,
+    optimised_build: bool,
+}
+
+pub(crate) fn run(args: &DemoArgs, global: &GlobalArgs, output: Output) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    runtime.block_on(with_server(args, global, output))
+}
+
+/// Starts the server, tells the story, and stops the server whatever happened.
+async fn with_server(args: &DemoArgs, global: &GlobalArgs, output: Output) -> Result<()> {
+    let workshop = tempfile::Builder::new().prefix("modelyard-demo-").tempdir();
+    let workshop = workshop.context("cannot make a temporary directory")?;
+    let data_dir = match global.data_dir_given() {
+        Some(named) => std::path::absolute(named).context("--data-dir is no usable path")?,
+        None => workshop.path().join("data"),
+    };
+    let mut stop = std::pin::pin!(asked_to_stop()?);
+    output.talk("starting a server of its own");
+    let mut server = tokio::select! {
+        server = DemoServer::start(args.http, args.grpc, &data_dir, workshop.path()) => server?,
+        () = &mut stop => return Err(Interrupted.into()),
+    };
+    let told = tokio::select! {
+        told = story(&server, &data_dir, workshop.path(), output) => told,
+        () = &mut stop => Err(Interrupted.into()),
+    };
+    if told.is_err() || args.exit {
+        return stop_after(told, server, output).await;
+    }
+    output.talk(format!("\nServing at {} until Ctrl-C.", server.http()));
+    let ended = tokio::select! {
+        ended = server.ended() => Err(ended),
+        () = &mut stop => Ok(()),
+    };
+    stop_after(ended, server, output).await
+}
+
+/// The first failure counts: the server's end is told only when all else went well.
+async fn stop_after(result: Result<()>, server: DemoServer, output: Output) -> Result<()> {
+    let stopped = server.stop().await;
+    result?;
+    stopped?;
+    output.talk("the server has stopped");
+    Ok(())
+}
+
+/// Ends when the person or the system asks for it.
+fn asked_to_stop() -> Result<impl Future<Output = ()>> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut hang_up = listen(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    })
+}
+
+async fn story(server: &DemoServer, data_dir: &Path, workshop: &Path, output: Output) -> Result<()> {
+    let key = connection::admin_key(data_dir)?.context("the server left no admin key")?;
+    let options = ClientOptions::default();
+    let client = Client::new(server.http().clone(), Some(key.clone()), options.clone())?;
+    let grpc = GrpcClient::new(server.grpc().clone(), Some(key), &options)?;
+    let held_out = HeldOut::read()?;
+    let model: ModelName = digits::MODEL.parse()?;
+
+    let pushed = push(&client, &model, workshop, output).await?;
+    show_a_digit(&held_out, output)?;
+    let shown = classify_a_few(&client, &grpc, &model, &held_out).await?;
+    if !output.is_json() {
+        output.text(&shown)?;
+    }
+    let report = measure(&client, &model, &held_out, &pushed, server, data_dir).await?;
+    output.data(&report, || figures(&report))?;
+
+    let rows = workshop.join("held_out.csv");
+    fs::write(&rows, digits::HELD_OUT_CSV)?;
+    if !output.is_json() {
+        output.text(&commands_to_try::render(server, data_dir, &rows, &held_out.images[0])?)?;
+    }
+    Ok(())
+}
+
+async fn push(client: &Client, model: &ModelName, workshop: &Path, output: Output) -> Result<Pushed> {
+    let file = workshop.join("digits.onnx");
+    fs::write(&file, digits::ONNX)?;
+    let package = LocalPackage::scan(&file)?;
+    output.talk("pushing digits.onnx; a child process proves it");
+    let options =
+        PushOptions { note: Some("handwritten digits, from the demo".to_owned()), ..PushOptions::default() };
+    let pushed = client.push(model, package, &options, &ProgressSink::none()).await;
+    let pushed = pushed.context("cannot push the demo's model")?;
+    output.talk(format!("{model} version {} is ready", pushed.version));
+    Ok(pushed)
+}
+
+fn show_a_digit(held_out: &HeldOut, output: Output) -> Result<()> {
+    if output.is_json() {
+        return Ok(());
+    }
+    let drawing = digits::draw(&held_out.images[0]);
+    output.text(&format!(
+        "\nA digit that the model has not seen (it is a {}):\n\n{drawing}\n",
+        held_out.labels[0]
+    ))
+}
+
+/// A table of a few digits over each protocol, with the answers beside the true labels.
+async fn classify_a_few(
+    client: &Client,
+    grpc: &GrpcClient,
+    model: &ModelName,
+    held_out: &HeldOut,
+) -> Result<String> {
+    let mut table = Table::new(&["OVER", "TRUE", "ANSWER", "PROBABILITY", ""]);
+    for (protocol, rows) in [("REST", 0..SHOWN), ("gRPC", SHOWN..2 * SHOWN)] {
+        let inputs = [held_out.tensor(rows.clone())?];
+        let answer = match protocol {
+            "REST" => client.infer(model, &Selector::Production, &inputs, TensorForm::Json).await?,
+            _ => grpc.infer(model, &Selector::Production, &inputs).await?,
+        };
+        for (row, guess) in rows.zip(digits::guesses(&answer, SHOWN)?) {
+            let label = held_out.labels[row];
+            let verdict = if guess.digit == label { "right" } else { "wrong" };
+            table.row([
+                protocol.to_owned(),
+                label.to_string(),
+                guess.digit.to_string(),
+                format!("{:.1} %", guess.probability * 100.0),
+                verdict.to_owned(),
+            ]);
+        }
+    }
+    Ok(format!("{}\n", table.render()))
+}
+
+async fn measure(
+    client: &Client,
+    model: &ModelName,
+    held_out: &HeldOut,
+    pushed: &Pushed,
+    server: &DemoServer,
+    data_dir: &Path,
+) -> Result<Report> {
+    let count = held_out.labels.len();
+    let all = [held_out.tensor(0..count)?];
+    let begun = Instant::now();
+    let answer = client.infer(model, &Selector::Production, &all, TensorForm::Binary).await?;
+    let joined_seconds = begun.elapsed().as_secs_f64();
+    let guesses = digits::guesses(&answer, count)?;
+    let right = guesses.iter().zip(&held_out.labels).filter(|(guess, label)| guess.digit == **label).count();
+
+    let (begun, mut requests) = (Instant::now(), 0_usize);
+    while begun.elapsed() < MEASURED {
+        let row = requests % count;
+        client
+            .infer(model, &Selector::Production, &[held_out.tensor(row..row + 1)?], TensorForm::Json)
+            .await?;
+        requests += 1;
+    }
+    let single_seconds = begun.elapsed().as_secs_f64();
+
+    let passport = client.passport(model, pushed.version).await?;
+    let engine = passport.proof.engine;
+    Ok(Report {
+        model: model.to_string(),
+        version: pushed.version.get(),
+        engine: format!("{} {}", engine.name, engine.version),
+        server: server.http().to_string(),
+        grpc: server.grpc().to_string(),
+        data_dir: data_dir.to_owned(),
+        held_out: count,
+        right,
+        accuracy: ratio(right, count),
+        one_row_requests_per_second: per_second(requests, single_seconds),
+        rows_per_second_in_one_request: per_second(count, joined_seconds),
+        optimised_build: !cfg!(debug_assertions),
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a demo are small")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a demo are small")]
+fn per_second(count: usize, seconds: f64) -> f64 {
+    count as f64 / seconds
+}
+
+fn figures(report: &Report) -> String {
+    let build = if report.optimised_build {
+        "a release build"
+    } else {
+        "a development build; a release build is faster"
+    };
+    let rows = counted(report.held_out as u64, "digit", "digits");
+    format!(
+        "All {rows} that the model has not seen: {} right, {:.1} %.\n\
+         Measured from this one client, one request at a time, {build}:\n  \
+         {:.0} requests/s with one row each as JSON; {:.0} rows/s with all rows in one binary request, timed once.\n\
+         Engine: {}.",
+        report.right,
+        report.accuracy * 100.0,
+        report.one_row_requests_per_second,
+        report.rows_per_second_in_one_request,
+        report.engine,
+    )
+}
+
+/// The address of a listener as a client wants it.
+fn address_of(text: &str) -> Result<yard_client::ServerAddress> {
+    match format!("http://{text}").parse() {
+        Ok(address) => Ok(address),
+        Err(error) => bail!("the server says that it listens at '{text}': {error}"),
+    }
+}
