@@ -94,11 +94,23 @@ impl Application {
     }
 
     /// The version that a predict request means, in memory.
-    pub(crate) async fn lease(&self, model: &str, selector: &Selector) -> Result<Lease, ServingError> {
+    pub(crate) async fn lease(&self, model: &str, selector: &Selector) -> Result<Lease, ApplicationError> {
         match self.serving().find(model, selector) {
-            Err(ServingError::NotLoaded { .. }) => self.serving().open(model, selector).await,
-            found => found,
+            Err(ServingError::NotLoaded { .. }) => self.load_lease(model, selector).await,
+            found => Ok(found?),
         }
+    }
+
+    async fn load_lease(&self, model: &str, selector: &Selector) -> Result<Lease, ApplicationError> {
+        let refusal = match self.serving().open(model, selector).await {
+            Err(refusal @ ServingError::NotLoaded { .. }) => refusal,
+            opened => return Ok(opened?),
+        };
+        // Serving was told to let go of it; only the registry knows whether that is for good.
+        if let Ok(model) = model.parse() {
+            self.registry().resolve(&model, selector).await?;
+        }
+        Err(refusal.into())
     }
 
     /// The model of a request that names none.

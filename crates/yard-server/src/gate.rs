@@ -80,6 +80,13 @@ impl Gate {
         Ok(Admission { principal, _place: place })
     }
 
+    /// Whose key an open request brings, if it brings a valid one.
+    pub(crate) fn identify(&self, head: Head<'_>) -> Option<Principal> {
+        let principal = self.authenticate(head.headers).ok()?;
+        self.check_rate(&principal).ok()?;
+        Some(principal)
+    }
+
     /// How many requests are being worked on.
     pub(crate) fn in_flight(&self) -> usize {
         self.requests.count()
@@ -95,7 +102,8 @@ impl Gate {
         }
     }
 
-    fn check_rate(&self, principal: &Principal) -> Result<(), Failure> {
+    /// Counts one request of this principal, or says when to come back.
+    pub(crate) fn check_rate(&self, principal: &Principal) -> Result<(), Failure> {
         let Err(limited) = self.keys.check_rate(principal, Instant::now()) else { return Ok(()) };
         let wait = Duration::from_secs(limited.retry_after_seconds());
         let mut failure = Failure::from(AccessError::RateLimited(limited)).with_retry_after(wait);

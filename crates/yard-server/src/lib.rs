@@ -10,6 +10,7 @@ mod clock;
 mod dispatch;
 mod failure;
 mod gate;
+mod grpc;
 mod heavy;
 mod http;
 mod metrics;
@@ -24,5 +25,6 @@ mod state;
 
 pub use application::{Application, ApplicationParts};
 pub use options::{GrpcLimits, HttpLimits, ServerOptions};
+pub use routes::{RouteSummary, routes};
 pub use server::{Server, StartError, StopReport};
 pub use source::RegistrySource;

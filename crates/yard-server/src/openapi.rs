@@ -40,6 +40,12 @@ pub(crate) fn build() -> Result<Value, serde_json::Error> {
         "paths": paths,
         "components": {
             "schemas": yard_api::openapi::schemas()?,
+            "responses": {
+                "Failure": failure(&reference("ErrorBody")),
+                "PlainFailure": failure(&json!({
+                    "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
+                })),
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -143,13 +149,10 @@ fn parameters(route: &Route) -> Vec<Value> {
 }
 
 fn responses(route: &Route) -> Value {
-    let error = match route.errors {
-        ErrorStyle::Own => reference("ErrorBody"),
-        ErrorStyle::Plain => json!({
-            "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
-        }),
+    let failure = match route.errors {
+        ErrorStyle::Own => "Failure",
+        ErrorStyle::Plain => "PlainFailure",
     };
-    let failure = json!({"description": "A failure", "content": {"application/json": {"schema": error}}});
     let (status, schema) = answer_schema(route.endpoint);
     let content = match (route.endpoint, schema) {
         (E::DownloadFile, _) => {
@@ -173,8 +176,12 @@ fn responses(route: &Route) -> Value {
             json!({"description": description, "content": {"application/json": {"schema": schema}}}),
         );
     }
-    responses.insert("default".to_owned(), failure);
+    responses.insert("default".to_owned(), json!({"$ref": format!("#/components/responses/{failure}")}));
     responses.into()
+}
+
+fn failure(schema: &Value) -> Value {
+    json!({"description": "A failure", "content": {"application/json": {"schema": schema}}})
 }
 
 fn reference(name: &str) -> Value {

@@ -8,16 +8,17 @@ mod v2;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use yard_serving::{Lease, Prediction, QueueClass, RequestContext};
+use yard_serving::{Lease, Prediction, QueueClass, RequestContext, Timings};
 use yard_types::{Selector, Tensor};
 
 use crate::{
     failure::Failure,
+    gate::RequestId,
     http::{Answer, Call},
 };
 
 pub(crate) use plain::{describe, predict};
-pub(crate) use v2::infer;
+pub(crate) use v2::{Prepared, infer, prepare, respond};
 
 /// The version that a request means.
 pub(crate) async fn lease(call: &Call<'_>, model: &str) -> Result<Lease, Failure> {
@@ -56,4 +57,40 @@ fn name_version(answer: &mut Answer, lease: &Lease) {
     }
     let version: u32 = lease.version().get();
     headers.insert("x-modelyard-version", HeaderValue::from(version));
+}
+
+/// Where the time of a predict request went, for the log.
+struct Stages<'a> {
+    request_id: &'a RequestId,
+    decode: Duration,
+    timings: Timings,
+    batch_rows: usize,
+    computed: Instant,
+}
+
+impl<'a> Stages<'a> {
+    /// To be made as soon as the prediction is there.
+    fn new(call: &Call<'a>, decoded: Instant, prediction: &Prediction) -> Self {
+        Self {
+            request_id: call.request_id,
+            decode: decoded.saturating_duration_since(call.arrived),
+            timings: prediction.timings,
+            batch_rows: prediction.batch_rows,
+            computed: Instant::now(),
+        }
+    }
+
+    /// To be called when the answer is written.
+    fn log(&self, lease: &Lease) {
+        tracing::debug!(
+            request_id = self.request_id.as_str(),
+            version = %lease.reference(),
+            batch_rows = self.batch_rows,
+            decode_microseconds = self.decode.as_micros() as u64,
+            queue_microseconds = self.timings.queue.as_micros() as u64,
+            compute_microseconds = self.timings.compute.as_micros() as u64,
+            encode_microseconds = self.computed.elapsed().as_micros() as u64,
+            "predicted"
+        );
+    }
 }

@@ -141,6 +141,35 @@ pub(crate) enum Endpoint {
     Rpc,
 }
 
+/// A route as the reference and the tests see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteSummary {
+    /// `GET`, `POST`, `PUT` or `DELETE`; `POST` for a gRPC call.
+    pub method: &'static str,
+    /// Its path, with names of variable segments in braces.
+    pub path: &'static str,
+    /// What a key must be allowed to do; `None` for a route that needs no key.
+    pub permission: Option<Permission>,
+    /// Whether it is a gRPC call.
+    pub is_call: bool,
+    /// What it does.
+    pub summary: &'static str,
+}
+
+/// Every route there is, over HTTP and gRPC.
+pub fn routes() -> impl Iterator<Item = RouteSummary> {
+    ROUTES.iter().map(|route| RouteSummary {
+        method: route.verb.as_str(),
+        path: route.pattern,
+        permission: match route.access {
+            Access::Open => None,
+            Access::Needs(permission) => Some(permission),
+        },
+        is_call: route.verb == Verb::Rpc,
+        summary: route.summary,
+    })
+}
+
 /// Finds routes.
 #[derive(Debug)]
 pub(crate) struct Router {

@@ -69,7 +69,9 @@ impl Server {
         let (http, http_address) = http;
         let mut accept_loops = vec![tokio::spawn(serve_http(Arc::clone(&state), http, http_address))];
         let grpc_address = grpc.as_ref().map(|(_, address)| *address);
-        drop(grpc);
+        if let Some((grpc, address)) = grpc {
+            accept_loops.push(tokio::spawn(crate::grpc::serve(Arc::clone(&state), grpc, address)));
+        }
         Ok(Self { state, http_address, grpc_address, accept_loops })
     }
 

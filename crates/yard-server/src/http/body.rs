@@ -4,6 +4,7 @@ use std::{io::Read, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
+use futures_util::StreamExt;
 use http::{
     HeaderMap,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
@@ -150,7 +151,7 @@ where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
-    Box::pin(futures_util::stream::unfold(Some(body), move |body| async move {
+    let pieces = futures_util::stream::unfold(Some(body), move |body| async move {
         let mut body = body?;
         let end = Instant::now() + idle;
         match next_data(&mut body, idle, end).await {
@@ -164,7 +165,9 @@ where
                 Some((Err(std::io::Error::new(kind, failure.message().to_owned())), None))
             }
         }
-    }))
+    });
+    // Readers may ask once more after the end.
+    Box::pin(pieces.fuse())
 }
 
 fn content_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Failure> {

@@ -2,11 +2,13 @@
 
 use std::{
     convert::Infallible,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, StatusCode, header, request::Parts};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -69,7 +71,9 @@ impl HttpService {
         let mut body = Some(body);
         let request_id = RequestId::of(&parts.headers);
         let found = self.state.http_router.find(&parts.method, parts.uri.path());
-        let outcome = self.answer(&parts, &mut body, &found, &request_id, arrived).await;
+        let outcome = self.answer(&parts, &mut body, &found, &request_id, arrived);
+        // A handler that panics fails its own request and no other on this connection.
+        let outcome = AssertUnwindSafe(outcome).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
         let (endpoint, style) = match &found {
             Found::Route(route, _) => (Some(route.endpoint), route.errors),
             _ => (None, ErrorStyle::of_path(parts.uri.path())),
@@ -78,7 +82,7 @@ impl HttpService {
             Ok(answer) => answer,
             Err(mut failure) => {
                 failure.log(request_id.as_str());
-                if !forget(body).await {
+                if !forget(&parts, body).await {
                     failure.close = true;
                 }
                 if failure.close {
@@ -192,6 +196,10 @@ impl HttpService {
     }
 }
 
+fn panicked() -> Failure {
+    Failure::internal("a handler panicked")
+}
+
 fn other_method(parts: &Parts, allow: &HeaderValue) -> Result<Answer, Failure> {
     if parts.method != Method::OPTIONS {
         return Err(Failure::method_not_allowed(allow.clone()));
@@ -202,11 +210,15 @@ fn other_method(parts: &Parts, allow: &HeaderValue) -> Result<Answer, Failure> {
 }
 
 /// Reads and forgets a body that nobody wants, so that the connection can go on. Says whether it can.
-async fn forget(body: Option<Incoming>) -> bool {
+async fn forget(parts: &Parts, body: Option<Incoming>) -> bool {
     // Whoever took it also read it, or broke off for a reason of its own.
     let Some(mut body) = body else { return true };
     if body.is_end_stream() {
         return true;
+    }
+    if parts.headers.contains_key(header::EXPECT) {
+        // The client waits to be asked for it, and will not be.
+        return false;
     }
     let limits =
         BodyLimits { max_bytes: MAX_FORGOTTEN_BYTES as usize, idle: MAX_FORGETTING, total: MAX_FORGETTING };

@@ -60,6 +60,14 @@ impl GuardedStream {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer stopped reading")))
     }
 
+    /// Whether the peer has sent something that nobody read.
+    fn is_readable(&mut self, context: &mut Context<'_>) -> bool {
+        let mut scratch = [0; 1];
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let read = Pin::new(&mut self.stream).poll_read(context, &mut buffer);
+        matches!(read, Poll::Ready(Ok(()))) && !buffer.filled().is_empty()
+    }
+
     /// Reads and forgets what still comes, until the peer ends its side or the time is over.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let end = Instant::now() + LINGER_TIME;
@@ -122,7 +130,8 @@ impl AsyncWrite for GuardedStream {
         if self.lingering.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
         }
-        if self.linger.is_asked() {
+        // A peer that is found sending is heard out as well: closing on it would take its answer away.
+        if self.linger.is_asked() || self.lingering.is_some() || self.is_readable(context) {
             ready!(self.poll_linger(context));
         }
         Poll::Ready(Ok(()))

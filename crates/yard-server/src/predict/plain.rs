@@ -1,5 +1,7 @@
 //! `POST /predict`, `POST /models/{m}/predict`, and what `GET` says about them.
 
+use std::time::Instant;
+
 use http::StatusCode;
 use hyper::body::Incoming;
 use yard_access::{Permission, Principal};
@@ -7,7 +9,7 @@ use yard_api::plain;
 use yard_serving::Lease;
 use yard_types::{Selector, Tensor};
 
-use super::{name_version, run};
+use super::{Stages, name_version, run};
 use crate::{
     dispatch::OwnedCall,
     failure::Failure,
@@ -25,7 +27,9 @@ pub(crate) async fn predict(call: &Call<'_>, body: &mut Incoming) -> Result<Answ
         let lease = lease.clone();
         heavy::run(body.len(), move || read(&body, &lease)).await??
     };
+    let decoded = Instant::now();
     let prediction = run(&lease, inputs, call.arrived, options.request_timeout).await?;
+    let stages = Stages::new(call, decoded, &prediction);
     let size = prediction.outputs.iter().map(Tensor::byte_size).sum();
     let written = {
         let lease = lease.clone();
@@ -33,6 +37,7 @@ pub(crate) async fn predict(call: &Call<'_>, body: &mut Incoming) -> Result<Answ
     };
     let mut answer = json_bytes(written);
     name_version(&mut answer, &lease);
+    stages.log(&lease);
     Ok(answer)
 }
 

@@ -1,15 +1,17 @@
 //! `POST /v2/models/{m}/infer`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use hyper::body::Incoming;
-use yard_api::v2::{InferOutput, InferRequest, InferResponse, OutputForm, ResponseBody, parse_header_length};
+use yard_api::v2::{
+    InferOutput, InferRequest, InferResponse, OutputForm, ResponseError, parse_header_length,
+};
 use yard_serving::Lease;
 use yard_types::Tensor;
 
-use super::{lease, name_version, run};
+use super::{Stages, lease, name_version, run};
 use crate::{
     failure::Failure,
     heavy,
@@ -25,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) forms: Vec<OutputForm>,
     pub(crate) id: Option<String>,
     pub(crate) timeout: Option<Duration>,
+    /// The caller wants the last answer to a request marked.
+    pub(crate) marks_final: bool,
 }
 
 pub(crate) async fn infer(call: &Call<'_>, body: &mut Incoming) -> Result<Answer, Failure> {
@@ -38,13 +42,16 @@ pub(crate) async fn infer(call: &Call<'_>, body: &mut Incoming) -> Result<Answer
         let lease = lease.clone();
         heavy::run(size, move || read(&body, header_length, &lease)).await??
     };
+    let decoded = Instant::now();
     let timeout = options.request_timeout.min(prepared.timeout.unwrap_or(Duration::MAX));
     let Prepared { inputs, forms, id, .. } = prepared;
     let prediction = run(&lease, inputs, call.arrived, timeout).await?;
+    let stages = Stages::new(call, decoded, &prediction);
     let size = prediction.outputs.iter().map(Tensor::byte_size).sum();
     let written = {
         let lease = lease.clone();
-        heavy::run(size, move || write(&lease, &prediction.outputs, &forms, id.as_deref())).await??
+        let write = |response: InferResponse<'_>| response.write();
+        heavy::run(size, move || respond(&lease, &prediction.outputs, &forms, id.as_deref(), write)).await??
     };
     let mut answer = json_bytes(written.bytes);
     if let Some(length) = written.header_length {
@@ -53,6 +60,7 @@ pub(crate) async fn infer(call: &Call<'_>, body: &mut Incoming) -> Result<Answer
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     }
     name_version(&mut answer, &lease);
+    stages.log(&lease);
     Ok(answer)
 }
 
@@ -66,6 +74,11 @@ fn read(body: &Bytes, header_length: Option<usize>, lease: &Lease) -> Result<Pre
         Some(length) => InferRequest::from_binary(body, length)?,
         None => InferRequest::from_json(body)?,
     };
+    prepare(request, lease)
+}
+
+/// Fits a request to its model, whichever way it came.
+pub(crate) fn prepare(request: InferRequest<'_>, lease: &Lease) -> Result<Prepared, Failure> {
     if request.model_name.as_deref().is_some_and(|name| name != lease.model().as_str()) {
         let message =
             format!("the request names another model than its path, which is for '{}'", lease.model());
@@ -77,16 +90,19 @@ fn read(body: &Bytes, header_length: Option<usize>, lease: &Lease) -> Result<Pre
         forms,
         id: request.id.map(Into::into),
         timeout: request.parameters.timeout,
+        marks_final: request.parameters.enable_empty_final_response,
         inputs: signature.arrange(lease.model(), request.inputs)?,
     })
 }
 
-fn write(
+/// Puts what a model gave into the form asked for and has it written.
+pub(crate) fn respond<Written>(
     lease: &Lease,
     outputs: &[Tensor],
     forms: &[OutputForm],
     id: Option<&str>,
-) -> Result<ResponseBody, Failure> {
+    write: impl FnOnce(InferResponse<'_>) -> Result<Written, ResponseError>,
+) -> Result<Written, Failure> {
     let version = lease.version().to_string();
     let response = InferResponse {
         model_name: lease.model().as_str(),
@@ -95,5 +111,5 @@ fn write(
         parameters: Vec::new(),
         outputs: InferOutput::select(lease.signature(), outputs, forms)?,
     };
-    Ok(response.write()?)
+    Ok(write(response)?)
 }

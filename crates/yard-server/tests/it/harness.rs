@@ -1,8 +1,10 @@
 //! A server for one test: its own folder, its own ports, the digits model at hand.
 
 mod prover;
+mod valve;
 
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -22,6 +24,8 @@ use yard_store::{
 use yard_types::Timestamp;
 
 use prover::InProcessProver;
+use valve::ValveEngine;
+pub(crate) use valve::{VALVE_MODEL, Valve, until};
 
 /// What a test may want otherwise.
 pub(crate) struct Setting {
@@ -35,6 +39,7 @@ pub(crate) struct TestServer {
     pub(crate) client: Client,
     pub(crate) admin: String,
     pub(crate) url: String,
+    pub(crate) valve: Arc<Valve>,
     _folder: TempDir,
 }
 
@@ -76,7 +81,9 @@ impl TestServer {
         change(&mut setting);
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(&folder.path().join("db"), &DatabaseOptions::default()).await.unwrap();
-        let (engines, _) = engines_available(onnxruntime().as_deref());
+        let valve = Arc::new(Valve::default());
+        let (mut engines, _) = engines_available(onnxruntime().as_deref());
+        engines.insert(0, Arc::new(ValveEngine(Arc::clone(&valve))));
         let artifacts = folder.path().join("artifacts");
         std::fs::create_dir(&artifacts).unwrap();
         let registry = Registry::new(
@@ -111,7 +118,7 @@ impl TestServer {
         let server = Server::start(application, setting.options).await.unwrap();
         let url = format!("http://{}", server.http_address());
         let client = Client::builder().pool_max_idle_per_host(64).build().unwrap();
-        Self { server, client, admin: admin.text.reveal().to_owned(), url, _folder: folder }
+        Self { server, client, admin: admin.text.reveal().to_owned(), url, valve, _folder: folder }
     }
 
     /// A request with the admin key.
@@ -132,6 +139,19 @@ impl TestServer {
         send(self.request(Method::POST, path).json(&body)).await
     }
 
+    /// A server that has a model whose runs the test holds up, as version 1 of `valve`. One run at a time.
+    pub(crate) async fn with_valve(change: impl FnOnce(&mut Setting)) -> Self {
+        let server = Self::start_with(|setting| {
+            setting.serving.compute_threads = NonZeroUsize::MIN;
+            // Never on the thread that talks to clients.
+            setting.serving.inline_below = Duration::ZERO;
+            change(setting);
+        })
+        .await;
+        server.push_bytes("valve", VALVE_MODEL.to_vec(), json!({})).await;
+        server
+    }
+
     /// Pushes one file and gives the version.
     pub(crate) async fn push(&self, model: &str, file: &Path) -> u32 {
         self.push_with(model, file, json!({})).await.json()["version"].as_u64().unwrap() as u32
@@ -139,10 +159,13 @@ impl TestServer {
 
     /// Pushes one file with this commit.
     pub(crate) async fn push_with(&self, model: &str, file: &Path, commit: Value) -> Answer {
+        self.push_bytes(model, std::fs::read(file).unwrap(), commit).await
+    }
+
+    pub(crate) async fn push_bytes(&self, model: &str, bytes: Vec<u8>, commit: Value) -> Answer {
         let upload = self.post("/api/v1/uploads", json!({ "model": model })).await.expect(201).json();
         let id = upload["id"].as_str().unwrap();
         let path = format!("/api/v1/uploads/{id}/files/model.onnx");
-        let bytes = std::fs::read(file).unwrap();
         send(self.request(Method::PUT, &path).body(bytes)).await.expect(201);
         let committed = self.post(&format!("/api/v1/uploads/{id}/commit"), commit).await;
         assert!(committed.status.is_success(), "{committed:?}");
@@ -185,6 +208,26 @@ impl Answer {
     }
 }
 
+/// A V2 request for the digits model.
+pub(crate) fn infer_body(rows: &[Vec<f32>]) -> Value {
+    let data: Vec<f32> = rows.concat();
+    json!({"id": "r1", "inputs": [{"name": "pixels", "datatype": "FP32", "shape": [rows.len(), 64], "data": data}]})
+}
+
+/// A V2 request for the valve.
+pub(crate) fn valve_body() -> Value {
+    json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1.0]}]})
+}
+
+/// The place of the largest number.
+pub(crate) fn most_probable(scores: &[f64]) -> usize {
+    (0..scores.len()).max_by(|one, other| scores[*one].total_cmp(&scores[*other])).unwrap()
+}
+
+pub(crate) fn numbers(list: &Value) -> Vec<f64> {
+    list.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+}
+
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
     read(request.send().await.unwrap()).await
 }
@@ -211,6 +254,11 @@ pub(crate) fn held_out(count: usize) -> Vec<(Vec<f32>, usize)> {
         (values, label)
     });
     rows.collect()
+}
+
+/// One of them that the model tells right.
+pub(crate) fn an_image() -> (Vec<f32>, usize) {
+    held_out(2).remove(1)
 }
 
 /// ONNX Runtime's library, where this machine has one; the tests go without it on RTen.

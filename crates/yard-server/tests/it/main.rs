@@ -2,5 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails should stop")]
 
+mod bodies;
+mod gate;
+mod grpc;
 mod harness;
+mod leaving;
+mod load;
+mod management;
+mod permissions;
 mod predict;
+mod stopping;

@@ -110,3 +110,13 @@ fn json_is_declared_with_or_without_parameters() {
     }
     assert!(!declares_json(&HeaderMap::new()));
 }
+
+#[tokio::test]
+async fn a_streamed_body_may_be_asked_again_after_its_end() {
+    use futures_util::StreamExt;
+    let mut stream = stream_body(pieces(&["abc", "d"]), LIMITS.idle);
+    assert_eq!(stream.next().await.unwrap().unwrap(), "abc");
+    assert_eq!(stream.next().await.unwrap().unwrap(), "d");
+    assert!(stream.next().await.is_none());
+    assert!(stream.next().await.is_none());
+}

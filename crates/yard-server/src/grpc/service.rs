@@ -1,0 +1,140 @@
+//! One gRPC call from its head to its answer.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use tonic::{body::Body, service::Routes};
+use tower::Service;
+use yard_types::ErrorCode;
+
+use super::caller::{Caller, status, timeout};
+use crate::{
+    failure::Failure,
+    gate::{Admission, Head, HostRules, RequestId},
+    routes::{Access, Endpoint, Leaving, Route},
+    state::ServerState,
+};
+
+/// Serves the calls of one connection.
+#[derive(Debug, Clone)]
+pub(crate) struct GrpcService {
+    pub(crate) state: Arc<ServerState>,
+    pub(crate) hosts: Arc<HostRules>,
+    pub(crate) routes: Routes,
+}
+
+impl GrpcService {
+    /// Answers one call. There is always an answer.
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let arrived = Instant::now();
+        let request_id = RequestId::of(request.headers());
+        let path = request.uri().path().to_owned();
+        let outcome = self.answer(request, &request_id, arrived).await;
+        let (mut response, counted) = match outcome {
+            Ok(response) => {
+                let counted = http_status(&response);
+                (response, counted)
+            }
+            Err(failure) => {
+                failure.log(request_id.as_str());
+                (status(&failure).into_http(), failure.http_status())
+            }
+        };
+        response.headers_mut().insert(RequestId::HEADER, request_id.header_value());
+        let took = arrived.elapsed();
+        self.state.metrics.observe(Some(Endpoint::Rpc), counted, took);
+        tracing::debug!(
+            request_id = request_id.as_str(),
+            path,
+            status = counted.as_u16(),
+            microseconds = took.as_micros() as u64,
+            "call"
+        );
+        Ok(response)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        request_id: &RequestId,
+        arrived: Instant,
+    ) -> Result<Response<Body>, Failure> {
+        let (mut parts, body) = request.into_parts();
+        let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+        let head = Head { headers: &parts.headers, authority };
+        self.hosts.check(head)?;
+        let gate = &self.state.gate;
+        let route = self.state.grpc_router.find_call(parts.uri.path());
+        let (principal, _admission): (_, Option<Admission>) = match route {
+            Some(Route { access: Access::Open, .. }) => (gate.identify(head), None),
+            _ => {
+                let admission = gate.admit(head, route, None)?;
+                (Some(admission.principal.clone()), Some(admission))
+            }
+        };
+        let Some(route) = route else {
+            return Err(Failure::new(ErrorCode::Unsupported, "there is no such call"));
+        };
+        if !is_grpc(&parts) {
+            return Err(Failure::invalid(
+                "the request is no gRPC call: it must be a POST of application/grpc",
+            ));
+        }
+        let asked = timeout(&parts.headers)?;
+        parts.extensions.insert(Caller {
+            principal,
+            request_id: request_id.clone(),
+            arrived,
+            timeout: asked,
+        });
+        // Our own methods answer in time by themselves; tonic need not know of it.
+        parts.headers.remove("grpc-timeout");
+        let mut routes = self.routes.clone();
+        let call = routes.call(Request::from_parts(parts, Body::new(body)));
+        let response = match self.patience(route, asked) {
+            Some(patience) => match tokio::time::timeout_at((arrived + patience).into(), call).await {
+                Ok(response) => response,
+                Err(_) => {
+                    let message = "the call was not answered in time";
+                    return Err(Failure::new(ErrorCode::DeadlineExceeded, message));
+                }
+            },
+            None => call.await,
+        };
+        response.map_err(|never| match never {})
+    }
+
+    /// How long the head of an answer may take: what the caller allows; else, where the work does not go on without
+    /// it, the longest time for the message to come in and be worked on.
+    fn patience(&self, route: &Route, asked: Option<Duration>) -> Option<Duration> {
+        let options = &self.state.options;
+        let usual = options.request_timeout + options.http.body_timeout;
+        match (asked, route.leaving) {
+            (Some(asked), _) => Some(asked),
+            (None, Leaving::Cancel) => Some(usual),
+            (None, Leaving::Finish) => None,
+        }
+    }
+}
+
+fn is_grpc(parts: &http::request::Parts) -> bool {
+    let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    parts.method == Method::POST && content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
+}
+
+/// The HTTP status that stands for the outcome of a call in the metrics. A stream that fails later has begun well.
+fn http_status(response: &Response<Body>) -> StatusCode {
+    let code = response.headers().get("grpc-status").and_then(|value| value.to_str().ok());
+    let code: i32 = code.and_then(|code| code.parse().ok()).unwrap_or(0);
+    let code = tonic::Code::from_i32(code);
+    if code == tonic::Code::Ok {
+        return StatusCode::OK;
+    }
+    let found = ErrorCode::ALL.into_iter().map(crate::failure::statuses).find(|(_, rpc)| *rpc == code);
+    found.map_or(StatusCode::INTERNAL_SERVER_ERROR, |(status, _)| status)
+}
