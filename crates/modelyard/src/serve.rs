@@ -129,6 +129,7 @@ fn announce(parts: &parts::Parts) -> Result<()> {
     let data_dir = parts.data_dir().to_string_lossy();
     let ready = Ready { http: parts.http_address(), grpc: parts.grpc_address(), data_dir: &data_dir };
     println!("{}", serde_json::to_string(&ready)?);
-    tracing::info!(http = %ready.http, grpc = ?ready.grpc, "ready");
+    let grpc = ready.grpc.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    tracing::info!(http = %ready.http, %grpc, "ready");
     Ok(())
 }

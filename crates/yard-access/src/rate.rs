@@ -51,9 +51,10 @@ pub struct RateLimiter {
 // === impl RateLimit ===
 
 impl RateLimit {
-    /// A limit; without `burst`, a whole minute's worth of requests may come at once.
+    /// A limit; without `burst`, ten seconds' worth of requests may come at once, and at least one.
     pub fn new(requests_per_minute: u32, burst: Option<u32>) -> Result<Self, RateLimitError> {
-        let burst = burst.unwrap_or_else(|| requests_per_minute.min(MAX_BURST));
+        let burst =
+            burst.unwrap_or_else(|| (requests_per_minute / 6).clamp(requests_per_minute.min(1), MAX_BURST));
         if requests_per_minute > MAX_PER_MINUTE || burst > MAX_BURST {
             return Err(RateLimitError);
         }
@@ -186,7 +187,8 @@ mod tests {
             assert_eq!(RateLimit::new(requests, burst), Err(RateLimitError), "{requests} {burst:?}");
         }
         assert_eq!(RateLimit::new(60_000_000, None).unwrap().burst(), 1_000_000);
-        assert_eq!(RateLimit::new(90, None).unwrap().burst(), 90);
+        assert_eq!(RateLimit::new(90, None).unwrap().burst(), 15);
+        assert_eq!(RateLimit::new(1, None).unwrap().burst(), 1);
     }
 
     #[test]

@@ -87,7 +87,9 @@ pub enum RegistryError {
         limit: usize,
     },
     /// There is nothing to go back to.
-    #[error("alias '{alias}' of model '{model}' has not been moved before: there is nothing to roll back to")]
+    #[error(
+        "no move of alias '{alias}' of model '{model}' is left to undo: there is nothing to roll back to"
+    )]
     NothingToRollBack {
         /// The model.
         model: ModelName,

@@ -62,7 +62,7 @@ impl Loader {
         let model = match loading.await {
             Ok(Ok(Ok(model))) => model,
             Ok(Ok(Err(error))) => {
-                tracing::warn!(version = %reference, error = &error as &dyn std::error::Error, "load failed");
+                tracing::warn!(model = %reference.model, version = %reference.version, error = &error as &dyn std::error::Error, "load failed");
                 return Err(failed(error.to_string()));
             }
             Ok(Err(_)) | Err(_) => return Err(failed(format!("the engine '{name}' broke down"))),
@@ -82,7 +82,7 @@ impl Loader {
             return Err(failed(reason));
         }
         tracing::info!(
-            version = %reference,
+            model = %reference.model, version = %reference.version,
             engine = name,
             milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             joins_rows = version.joins_rows(),

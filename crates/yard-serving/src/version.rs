@@ -150,7 +150,7 @@ impl Version {
     /// From now on each request runs alone.
     pub(crate) fn stop_joining(&self, reason: &str) {
         if self.joining.swap(false, Ordering::Relaxed) {
-            tracing::error!(version = %self.reference, reason, "requests are no longer joined by rows");
+            tracing::error!(model = %self.reference.model, version = %self.reference.version, reason, "requests are no longer joined by rows");
         }
     }
 
@@ -161,7 +161,7 @@ impl Version {
     /// From now on runs take place on the compute threads.
     pub(crate) fn leave_io_thread(&self, reason: &str) {
         if self.inline.swap(false, Ordering::Relaxed) {
-            tracing::warn!(version = %self.reference, reason, "runs move to the compute threads");
+            tracing::warn!(model = %self.reference.model, version = %self.reference.version, reason, "runs move to the compute threads");
         }
     }
 
@@ -185,9 +185,9 @@ impl Version {
     pub(crate) fn panicked(&self) {
         self.metrics.panicked();
         let panics = self.panics.fetch_add(1, Ordering::Relaxed) + 1;
-        tracing::error!(version = %self.reference, panics, "the engine panicked");
+        tracing::error!(model = %self.reference.model, version = %self.reference.version, panics, "the engine panicked");
         if panics >= PANICS_UNTIL_FAILED && !self.failed.swap(true, Ordering::Relaxed) {
-            tracing::error!(version = %self.reference, "the version is marked as failed until it is loaded anew");
+            tracing::error!(model = %self.reference.model, version = %self.reference.version, "the version is marked as failed until it is loaded anew");
         }
     }
 
