@@ -1,21 +1,25 @@
 //! `cargo xtask bench`: Modelyard beside its peers, in one run, as ratios.
 //!
 //! Every figure is a median over rounds in which the contestants take turns, so that a machine whose speed drifts
-//! slows them all. The result is written to `bench/RESULTS.md` with the machine, the versions and the commands.
+//! slows them all. Whatever is measured is first asked once and must answer right; one failed request makes the whole
+//! run void. The result is written to `bench/RESULTS.md` with the machine, the versions and the commands.
 
-mod body;
+mod contestants;
 mod environment;
+mod figures;
+mod machine;
 mod measure;
-mod peers;
+mod question;
 mod results;
 mod running;
-
-use std::time::Duration;
+mod targets;
+mod tools;
+mod usage;
 
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::setup;
+use crate::places;
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -23,19 +27,27 @@ pub(crate) enum Bench {
     /// ONNX models over REST: requests a second, latency, CPU, memory and start time.
     Serving {
         /// Rounds in which every contestant is measured once.
-        #[arg(long, default_value_t = 3)]
-        rounds: usize,
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
         /// Seconds of each measurement.
-        #[arg(long, default_value_t = 3)]
-        seconds: u64,
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
     },
 }
 
 pub(crate) fn bench(what: Bench) -> Result<()> {
     let Bench::Serving { rounds, seconds } = what;
-    let support = setup::set_up()?;
-    let environment = environment::prepare(&support)?;
-    let plan = measure::Plan { rounds: rounds.max(1), time: Duration::from_secs(seconds.max(1)) };
+    let environment = environment::prepare()?;
+    let machine = machine::look()?;
+    if let Some(warning) = machine.warning() {
+        eprintln!("{warning}");
+    }
+    let plan = measure::Plan { rounds, seconds };
     let figures = measure::serving(&environment, plan)?;
-    results::write(&environment, plan, &figures)
+    let versions = environment::versions(&environment)?;
+    let text = results::render(&results::Document { machine, versions, plan, figures });
+    let path = places::checkout().join("bench/RESULTS.md");
+    fs_err::write(&path, text)?;
+    eprintln!("written: bench/RESULTS.md");
+    Ok(())
 }

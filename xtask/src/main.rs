@@ -1,8 +1,10 @@
-//! `cargo xtask`: sets up what the tests need, runs every check that a change must pass, and starts the demo.
+//! `cargo xtask`: sets up what the tests need, runs every check that a change must pass, measures, and starts
+//! the demo.
 //!
 //! Not part of what ships, and no place for rules of the product. It starts other programs (cargo, python3, pip) and
 //! judges what they say; it opens no network connection of its own.
 
+mod bench;
 mod checks;
 mod conformance;
 mod demo;
@@ -45,6 +47,9 @@ enum Command {
     Tidy,
     /// Build the documentation, with warnings denied.
     Doc,
+    /// Measure Modelyard beside its peers, on a machine that does nothing else, and write bench/RESULTS.md.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Build Modelyard and show it: a real model pushed, served and asked.
     Demo {
         /// Stop after the show instead of serving on.
@@ -73,6 +78,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Digits => checks::digits(&setup::set_up()?).map(|_| ExitCode::SUCCESS),
         Command::Tidy => tidy::tidy().map(|()| ExitCode::SUCCESS),
         Command::Doc => checks::documentation().map(|()| ExitCode::SUCCESS),
+        Command::Bench(what) => bench::bench(what).map(|()| ExitCode::SUCCESS),
         Command::Demo { exit } => demo::demo(exit),
     }
 }

@@ -14,6 +14,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+pub(crate) use self::digest::Hasher;
+pub(crate) use self::python::{download as download_packages, environment as python_environment};
 use crate::places;
 
 /// All that was set up. Every path is absolute.
@@ -40,16 +42,23 @@ impl TestSupport {
 
 /// Makes what is missing. Safe to run twice at once: the second run waits for the first.
 pub(crate) fn set_up() -> Result<TestSupport> {
+    with_cache(|cache| {
+        let python = python::environment(cache, python::FOR_TESTS)?;
+        let assets = assets::assets(cache, &python)?;
+        let runtime = runtime::library(&places::home()?, &python)?;
+        eprintln!("python   {}", python.display());
+        eprintln!("assets   {}", assets.display());
+        eprintln!("runtime  {}", runtime.display());
+        Ok(TestSupport { python, assets, runtime })
+    })
+}
+
+/// Works on the per-user cache while nobody else does.
+pub(crate) fn with_cache<T>(work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let cache = places::cache()?;
     fs::create_dir_all(&cache)?;
     let _lock = lock(&cache.join("setup.lock"))?;
-    let python = python::environment(&cache)?;
-    let assets = assets::assets(&cache, &python)?;
-    let runtime = runtime::library(&places::home()?, &python)?;
-    eprintln!("python   {}", python.display());
-    eprintln!("assets   {}", assets.display());
-    eprintln!("runtime  {}", runtime.display());
-    Ok(TestSupport { python, assets, runtime })
+    work(&cache)
 }
 
 /// The lock goes with the file handle, also when this process is killed.
@@ -63,7 +72,7 @@ fn lock(path: &Path) -> Result<File> {
 }
 
 /// Fills a folder so that it is there whole or not at all: built under another name, then renamed.
-fn build_folder(target: &Path, build: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub(crate) fn build_folder(target: &Path, build: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let parent = target.parent().context("a folder to build has a parent")?;
     let name = target.file_name().context("a folder to build has a name")?;
     fs::create_dir_all(parent)?;

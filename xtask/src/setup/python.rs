@@ -10,46 +10,49 @@ use super::{build_folder, digest};
 use crate::places::checkout;
 use crate::process;
 
-const REQUIREMENTS: &str = "python/requirements-test.txt";
+pub(crate) const FOR_TESTS: &str = "python/requirements-test.txt";
 /// The pinned packages have wheels from this version on.
 const OLDEST: (u32, u32) = (3, 11);
 
-/// The environment's interpreter; the environment is made when it is not there yet.
-pub(super) fn environment(cache: &Path) -> Result<PathBuf> {
+/// The interpreter of the environment with the packages of a requirement file of the checkout; the environment is made
+/// when it is not there yet.
+pub(crate) fn environment(cache: &Path, requirement_file: &str) -> Result<PathBuf> {
     let identity = interpreter_identity()?;
-    let requirements = fs::read(checkout().join(REQUIREMENTS))?;
+    let requirement_file = checkout().join(requirement_file);
+    let requirements = fs::read(&requirement_file)?;
     let mut hasher = digest::Hasher::default();
     hasher.add(identity.as_bytes());
     hasher.add(&requirements);
     let folder = cache.join("venv").join(&hasher.finish()[..16]);
     let python = folder.join("bin/python");
     if !folder.exists() {
-        make(&folder)?;
+        make(&folder, &requirement_file)?;
     }
     Ok(python)
 }
 
-fn make(folder: &Path) -> Result<()> {
+fn make(folder: &Path, requirement_file: &Path) -> Result<()> {
     if !process::works(python3().args(["-m", "pip", "--version"]))? {
         bail!(
             "python3 has no pip. Install it with your system's packages (Debian and Ubuntu: apt-get install \
              python3-pip; Fedora: dnf install python3-pip) or with: python3 -m ensurepip --user"
         );
     }
-    eprintln!("making the Python environment of the tests (about 150 MB to download, once)");
+    let shown = requirement_file.file_name().unwrap_or_default().to_string_lossy();
+    eprintln!("making the Python environment of {shown} (up to 150 MB to download, once)");
     build_folder(folder, |unfinished| {
         // Without pip of its own: Debian keeps what that needs in another package, and the machine's pip serves as well.
         process::run(python3().args(["-m", "venv", "--without-pip"]).arg(unfinished))?;
         process::run(
             pip(&unfinished.join("bin/python"))
                 .args(["install", "--quiet", "--only-binary", ":all:", "--requirement"])
-                .arg(checkout().join(REQUIREMENTS)),
+                .arg(requirement_file),
         )
     })
 }
 
 /// Downloads the pinned packages of a requirement file with hashes, without what they depend on.
-pub(super) fn download(python: &Path, requirements: &Path, into: &Path) -> Result<()> {
+pub(crate) fn download(python: &Path, requirements: &Path, into: &Path) -> Result<()> {
     process::run(
         pip(python)
             .args([
