@@ -80,6 +80,7 @@ fn default_domain(call: &Call<'_>, operator: &str) -> Outcome {
         "Expand" => shapes::expand(call),
         "Tile" => shapes::tile(call),
         "ConstantOfShape" => shapes::constant_of_shape(call),
+        "Range" => shapes::range(call),
         "Gather" => by_axis::gather(call),
         "GatherElements" => by_axis::gather_elements(call),
         "Concat" => by_axis::concat(call),
@@ -165,7 +166,8 @@ fn learned(call: &Call<'_>, operator: &str) -> Outcome {
         "OneHotEncoder" => {
             let input = call.rows(0)?;
             let (Some(axis), Some(shape)) = (input.row_axis(), input.shape()) else { return unknown() };
-            Ok(vec![Value::rows(axis, [shape, &[Size::Other]].concat())])
+            let categories = call.count("cats_int64s") + call.count("cats_strings");
+            Ok(vec![Value::rows(axis, [shape, &[length(categories)]].concat())])
         }
         "ArrayFeatureExtractor" => by_axis::array_feature(call),
         "FeatureVectorizer" => {
@@ -287,6 +289,11 @@ impl<'a> Call<'a> {
 
     pub(super) fn ints(&self, name: &str) -> Option<Vec<i64>> {
         self.attribute(name).map(|attribute| attribute.ints.clone())
+    }
+
+    /// How many whole numbers or texts an attribute holds.
+    fn count(&self, name: &str) -> usize {
+        self.attribute(name).map_or(0, |attribute| attribute.ints.len() + attribute.strings.len())
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&'a [u8]> {

@@ -278,6 +278,14 @@ pub(super) fn constant_of_shape(call: &Call<'_>) -> Outcome {
     with_rows(target)
 }
 
+/// Numbers up to a limit, such as the positions of a sequence.
+pub(super) fn range(call: &Call<'_>) -> Outcome {
+    if call.inputs.iter().flatten().any(|input| !input.is_shared()) {
+        return Err("counts the rows".to_owned());
+    }
+    Ok(vec![Value::shared(vec![Size::Other])])
+}
+
 /// A product of matrices; `second` is the input that is the second factor, `of_first` those that scale the first one.
 pub(super) fn mat_mul(call: &Call<'_>, second: usize, of_first: &[usize]) -> Outcome {
     let (left, right) = (call.required(0)?, call.required(second)?);

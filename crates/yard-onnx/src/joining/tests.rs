@@ -259,6 +259,43 @@ fn trees_and_label_tables_keep_rows_apart() {
 }
 
 #[test]
+fn encoded_categories_may_be_put_beside_numbers() {
+    apart(
+        GraphBuilder::new(15)
+            .import("ai.onnx.ml", 3)
+            .input("colour", DataType::Bytes, &rows(&[1])[..])
+            .input("x", DataType::Fp32, &rows(&[3])[..])
+            .initializer("flat", &ints(&[-1, 2]))
+            .node_of(
+                "ai.onnx.ml",
+                "OneHotEncoder",
+                &["colour"],
+                &["hot"],
+                vec![a::strings("cats_strings", &["red", "blue"])],
+            )
+            .node("Reshape", &["hot", "flat"], &["wide"], vec![])
+            .node("Concat", &["wide", "x"], &["y"], vec![a::int("axis", -1)]),
+    );
+}
+
+#[test]
+fn positions_within_a_row_are_followed_and_counts_of_rows_are_not() {
+    let positions = |axis: i64| {
+        let scalar = |value: i64| Tensor::new(vec![], TensorData::Int64(vec![value])).unwrap();
+        from_x(&[4])
+            .initializer("axis", &scalar(axis))
+            .initializer("zero", &scalar(0))
+            .initializer("one", &scalar(1))
+            .node("Shape", &["x"], &["shape"], vec![])
+            .node("Gather", &["shape", "axis"], &["n"], vec![])
+            .node("Range", &["zero", "n", "one"], &["positions"], vec![])
+            .node("Cast", &["positions"], &["p"], vec![a::int("to", 1)])
+    };
+    apart(positions(1).node("Add", &["x", "p"], &["y"], vec![]));
+    mixed(positions(0).node("Add", &["x", "p"], &["y"], vec![]), "counts the rows");
+}
+
+#[test]
 fn what_is_not_known_is_refused() {
     mixed(from_x(&[4]).node("NonZero", &["x"], &["y"], vec![]), "not known to keep rows apart");
     mixed(from_x(&[4]).node_of("my.domain", "Mix", &["x"], &["y"], vec![]), "my.domain.Mix");
