@@ -1,6 +1,6 @@
 //! Decimal numbers of JSON.
 //!
-//! [`read`] takes the common spellings apart without a loop over digits. [`to_f32`] and [`to_f64`] turn the pieces
+//! [`read`] takes the common spellings apart, fractions eight digits at a time. [`to_f32`] and [`to_f64`] turn the pieces
 //! into the nearest float where that is provably the nearest, and decline otherwise; then the caller lets the standard
 //! library decide. Both ways give the same bits as `str::parse`.
 
@@ -10,10 +10,8 @@ pub(crate) struct Decimal {
     pub(crate) negative: bool,
     pub(crate) mantissa: u64,
     pub(crate) exponent: i32,
-    /// Spelled without fraction and exponent.
-    pub(crate) is_integer: bool,
-    /// Bytes of the spelling.
-    pub(crate) length: usize,
+    /// Where its spelling ends in the text.
+    pub(crate) end: usize,
 }
 
 /// Most digits whose value always fits a `u64`.
@@ -33,19 +31,19 @@ fn digit_run(bytes: &[u8]) -> (usize, u64) {
     let values = u64::from_le_bytes(*chunk) ^ ZEROS;
     // The top bit of each byte that is no digit is set; a carry disturbs only bytes after the first of them.
     let others = (values.wrapping_add(0x76 * EACH_BYTE) | values) & (0x80 * EACH_BYTE);
-    let count = others.trailing_zeros() as usize / 8;
-    if count == 0 {
-        return (0, 0);
-    }
-    // The digits move to the high end; what comes in at the low end reads as leading zeros.
-    let digits = values << (8 * (8 - count));
+    let count = others.trailing_zeros() / 8;
+    // The digits move to the high end; what comes in at the low end reads as leading zeros. Two shifts, since eight
+    // bytes at once are more than a shift can do.
+    let half = 4 * (8 - count);
+    let digits = (values << half) << half;
     // Neighbours are joined: digits to pairs, pairs to fours, fours to eight. The mask drops the other half of each sum.
     let pairs = (digits.wrapping_mul(10 * 0x100 + 1) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(100 * 0x1_0000 + 1) >> 16) & 0x0000_ffff_0000_ffff;
     let eight = fours.wrapping_mul(10_000 * 0x1_0000_0000 + 1) >> 32;
-    (count, eight)
+    (count as usize, eight)
 }
 
+/// As [`digit_run`], at the end of the text.
 #[cold]
 fn short_digit_run(bytes: &[u8]) -> (usize, u64) {
     let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -55,66 +53,81 @@ fn short_digit_run(bytes: &[u8]) -> (usize, u64) {
 
 const POWERS_OF_TEN: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
-/// Appends the digits at the start of `bytes` to `mantissa`; `None` past the digits that surely fit.
+/// Takes apart the number that starts at `begin`. `None` means that it is long, odd or malformed: take the slow way.
+///
+/// The pieces stay plain numbers until the end: a function that gave back a whole [`Decimal`] on a side path would send
+/// all of them through memory and cost a third of the speed.
 #[inline(always)]
-fn digits(bytes: &[u8], mantissa: &mut u64, room: usize) -> Option<usize> {
-    let mut total = 0;
-    loop {
-        let (count, value) = digit_run(bytes.get(total..)?);
-        total += count;
-        if total > room {
+pub(crate) fn read(text: &[u8], begin: usize) -> Option<Decimal> {
+    let (negative, mut mantissa, mut at) = read_integer(text, begin)?;
+    let mut exponent = 0;
+    let mut next = *text.get(at)?;
+    if next == b'.' {
+        // Zeros in front use up no room.
+        let room = if mantissa == 0 { MAX_DIGITS } else { MAX_DIGITS.saturating_sub(at - begin) };
+        at += 1;
+        let start = at;
+        loop {
+            let (count, value) = digit_run(text.get(at..)?);
+            at += count;
+            mantissa = mantissa.wrapping_mul(POWERS_OF_TEN[count]).wrapping_add(value);
+            if count < 8 {
+                break;
+            }
+        }
+        if at == start || at - start > room {
             return None;
         }
-        *mantissa = *mantissa * POWERS_OF_TEN[count] + value;
-        if count < 8 {
-            return Some(total);
-        }
+        exponent = -(i32::try_from(at - start).ok()?);
+        next = *text.get(at)?;
     }
+    if next | 0x20 == b'e' {
+        let (shift, end) = read_exponent(text, at + 1)?;
+        exponent += shift;
+        at = end;
+    }
+    Some(Decimal { negative, mantissa, exponent, end: at })
 }
 
-/// Takes apart the number at the start of `bytes`. `None` means that it is long, odd or malformed: take the slow way.
+/// Takes the exponent apart, what stands after its `e`: its value and where it ends.
+#[inline(never)]
+fn read_exponent(text: &[u8], mut at: usize) -> Option<(i32, usize)> {
+    let sign = *text.get(at)?;
+    at += usize::from(matches!(sign, b'+' | b'-'));
+    let (count, value) = digit_run(text.get(at..)?);
+    if count == 0 || count > 3 {
+        return None;
+    }
+    let value = i32::try_from(value).ok()?;
+    Some((if sign == b'-' { -value } else { value }, at + count))
+}
+
+/// Takes apart the whole number that starts at `at`: its sign, its value and where it ends. Whoever calls looks at what
+/// follows, in case the number goes on.
 #[inline(always)]
-pub(crate) fn read(bytes: &[u8]) -> Option<Decimal> {
-    let negative = *bytes.first()? == b'-';
-    let start = usize::from(negative);
-    let mut mantissa = 0;
-    let first = *bytes.get(start)?;
-    let whole = match (first, bytes.get(start + 1)?) {
-        // One digit before the point is the common case.
-        (b'0'..=b'9', next) if !next.is_ascii_digit() => {
-            mantissa = u64::from(first - b'0');
-            1
+pub(crate) fn read_integer(text: &[u8], at: usize) -> Option<(bool, u64, usize)> {
+    let negative = *text.get(at)? == b'-';
+    let start = at + usize::from(negative);
+    let first = text.get(start)?.wrapping_sub(b'0');
+    if first > 9 {
+        return None;
+    }
+    let mut value = u64::from(first);
+    let mut at = start + 1;
+    // Whole numbers are mostly short: a loop over their digits is quickest.
+    loop {
+        let digit = text.get(at)?.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
         }
-        // A leading zero is malformed.
-        (b'1'..=b'9', _) => digits(bytes.get(start..)?, &mut mantissa, MAX_DIGITS)?,
-        _ => return None,
-    };
-    let mut at = start + whole;
-    let mut exponent = 0;
-    let mut is_integer = true;
-    if bytes.get(at) == Some(&b'.') {
-        // Zeros in front do not use up room.
-        let room = if mantissa == 0 { MAX_DIGITS } else { MAX_DIGITS - whole };
-        let count = digits(bytes.get(at + 1..)?, &mut mantissa, room)?;
-        if count == 0 {
+        // Leading zeros are malformed.
+        if value == 0 || at - start >= MAX_DIGITS {
             return None;
         }
-        is_integer = false;
-        exponent = -(count as i32);
-        at += 1 + count;
+        value = value * 10 + u64::from(digit);
+        at += 1;
     }
-    if let Some(b'e' | b'E') = bytes.get(at) {
-        let sign = *bytes.get(at + 1)?;
-        at += if matches!(sign, b'+' | b'-') { 2 } else { 1 };
-        let (count, value) = digit_run(bytes.get(at..)?);
-        if count == 0 || count > 3 {
-            return None;
-        }
-        is_integer = false;
-        exponent += if sign == b'-' { -(value as i32) } else { value as i32 };
-        at += count;
-    }
-    Some(Decimal { negative, mantissa, exponent, is_integer, length: at })
+    Some((negative, value, at))
 }
 
 /// The length of the well-formed JSON number at the start of `bytes`; `None` if there is none.
@@ -152,7 +165,8 @@ pub(crate) fn to_f64(decimal: Decimal) -> Option<f64> {
     if decimal.mantissa > 1 << 53 {
         return None;
     }
-    let mantissa = decimal.mantissa as f64;
+    // Signed numbers are what processors convert quickly.
+    let mantissa = decimal.mantissa.cast_signed() as f64;
     let place = usize::try_from(decimal.exponent.unsigned_abs()).ok()?;
     let power = *EXACT_POWERS.get(place)?;
     let value = if decimal.exponent < 0 { mantissa / power } else { mantissa * power };
@@ -173,29 +187,34 @@ const EXACT_POWERS: [f64; 23] = [
 /// would.
 #[inline(always)]
 pub(crate) fn to_f32(decimal: Decimal) -> Option<f32> {
-    let sign = if decimal.negative { -1.0_f32 } else { 1.0 };
-    if decimal.mantissa == 0 {
-        return Some(0.0 * sign);
-    }
     let place = usize::try_from(decimal.exponent - LEAST_POWER).ok()?;
-    let value = decimal.mantissa as f64 * *NEAR_POWERS.get(place)?;
-    // Below the normal numbers `f32` has fewer bits; above the largest it overflows. Both are left to the slow way.
-    if !(f64::from(f32::MIN_POSITIVE) * 1.001..f64::from(f32::MAX) * 0.999).contains(&value) {
-        return None;
+    // Signed numbers are what processors convert quickly.
+    let value = i64::try_from(decimal.mantissa).ok()? as f64 * *NEAR_POWERS.get(place)?;
+    let bits = value.to_bits();
+    // Below the normal numbers `f32` has fewer bits; above the largest it overflows. Both, and the binades next to them,
+    // are left to the slow way.
+    let sign = u32::from(decimal.negative) << 31;
+    if !(LEAST_BITS..MOST_BITS).contains(&bits) {
+        return if decimal.mantissa == 0 { Some(f32::from_bits(sign)) } else { None };
     }
     /// Bits of an `f64` fraction that an `f32` has no room for.
     const DROPPED: u64 = (1 << 29) - 1;
     const MIDDLE: u64 = 1 << 28;
     /// Twice the bound above, as it costs nothing.
     const SLACK: u64 = 8;
-    let dropped = value.to_bits() & DROPPED;
-    if dropped.abs_diff(MIDDLE) <= SLACK {
+    let dropped = bits & DROPPED;
+    if dropped.wrapping_sub(MIDDLE - SLACK) <= 2 * SLACK {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is wanted")]
     let rounded = value as f32;
-    Some(rounded * sign)
+    Some(f32::from_bits(rounded.to_bits() | sign))
 }
+
+/// The bits of twice the smallest normal `f32`, as an `f64`. Positive floats are ordered as their bits.
+const LEAST_BITS: u64 = (2.0 * f32::MIN_POSITIVE as f64).to_bits();
+/// The bits of half the largest power of two of an `f32`, as an `f64`.
+const MOST_BITS: u64 = (f32::MAX as f64 / 2.0).to_bits();
 
 /// The exponent of the first of [`NEAR_POWERS`].
 const LEAST_POWER: i32 = -64;

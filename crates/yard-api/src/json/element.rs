@@ -4,10 +4,7 @@ use bytes::Bytes;
 use half::{bf16, f16};
 use yard_types::TensorData;
 
-use super::{
-    Cursor, Fault, JsonError,
-    decimal::{self, Decimal},
-};
+use super::{Cursor, Fault, JsonError, decimal};
 
 /// Why an element cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +27,9 @@ pub(crate) trait Element: Sized {
     /// Fewest bytes that an element and its comma take in JSON, which bounds how many a text can hold.
     const LEAST_BYTES: usize = 2;
 
-    /// Reads the common spellings at the start of `rest` and says how long the spelling is. `None` means: use
+    /// Reads the common spellings that start at `at` and says where the spelling ends. `None` means: use
     /// [`Element::careful`].
-    fn quick(rest: &[u8]) -> Option<(Self, usize)>;
+    fn quick(text: &[u8], at: usize) -> Option<(Self, usize)>;
 
     /// Reads any spelling at the cursor, where a token starts, or says what is wrong.
     fn careful(cursor: &mut Cursor<'_>) -> Result<Self, ElementFault>;
@@ -90,9 +87,9 @@ macro_rules! float_element {
     ($type:ty, $variant:ident, $convert:path, $too_large:literal) => {
         impl Element for $type {
             #[inline(always)]
-            fn quick(rest: &[u8]) -> Option<(Self, usize)> {
-                let decimal = decimal::read(rest)?;
-                Some(($convert(decimal)?, decimal.length))
+            fn quick(text: &[u8], at: usize) -> Option<(Self, usize)> {
+                let decimal = decimal::read(text, at)?;
+                Some(($convert(decimal)?, decimal.end))
             }
 
             #[inline(never)]
@@ -119,7 +116,7 @@ macro_rules! half_element {
     ($type:ty, $variant:ident, $too_large:literal) => {
         impl Element for $type {
             #[inline(always)]
-            fn quick(_: &[u8]) -> Option<(Self, usize)> {
+            fn quick(_: &[u8], _: usize) -> Option<(Self, usize)> {
                 None
             }
 
@@ -147,18 +144,15 @@ macro_rules! integer_element {
     ($type:ty, $variant:ident, $range:literal) => {
         impl Element for $type {
             #[inline(always)]
-            fn quick(rest: &[u8]) -> Option<(Self, usize)> {
-                let decimal = decimal::read(rest)?;
-                let Decimal { negative, mantissa, is_integer: true, length, .. } = decimal else {
-                    return None;
-                };
-                // A mantissa has at most 19 digits, so it may pass the largest `i64`.
+            fn quick(text: &[u8], at: usize) -> Option<(Self, usize)> {
+                let (negative, magnitude, end) = decimal::read_integer(text, at)?;
+                // It has at most 19 digits, so it may pass the largest `i64`.
                 let value = if negative {
-                    Self::try_from(0_i64.checked_sub_unsigned(mantissa)?).ok()?
+                    Self::try_from(0_i64.checked_sub_unsigned(magnitude)?).ok()?
                 } else {
-                    Self::try_from(mantissa).ok()?
+                    Self::try_from(magnitude).ok()?
                 };
-                Some((value, length))
+                Some((value, end))
             }
 
             #[inline(never)]
@@ -196,11 +190,12 @@ impl Element for bool {
     const LEAST_BYTES: usize = 5;
 
     #[inline(always)]
-    fn quick(rest: &[u8]) -> Option<(Self, usize)> {
+    fn quick(text: &[u8], at: usize) -> Option<(Self, usize)> {
+        let rest = text.get(at..)?;
         if rest.starts_with(b"true") {
-            Some((true, 4))
+            Some((true, at + 4))
         } else if rest.starts_with(b"false") {
-            Some((false, 5))
+            Some((false, at + 5))
         } else {
             None
         }
@@ -219,7 +214,7 @@ impl Element for Bytes {
     const LEAST_BYTES: usize = 3;
 
     #[inline(always)]
-    fn quick(_: &[u8]) -> Option<(Self, usize)> {
+    fn quick(_: &[u8], _: usize) -> Option<(Self, usize)> {
         None
     }
 

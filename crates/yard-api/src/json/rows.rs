@@ -61,7 +61,6 @@ fn room<E: Element>(cursor: &Cursor<'_>) -> usize {
 
 /// Reads elements up to the `]` that ends the list whose `[` was taken. Stops with `TooMany` when `values` would pass
 /// `limit` elements.
-#[inline]
 fn read_list<E: Element>(
     cursor: &mut Cursor<'_>,
     values: &mut Vec<E>,
@@ -72,14 +71,12 @@ fn read_list<E: Element>(
         return Ok(());
     }
     loop {
+        if read_quickly(cursor, values, limit) == Ended::List {
+            return Ok(());
+        }
+        // Here stands an element that needs more care, or something that is wrong.
         cursor.peek();
-        let value = match E::quick(cursor.rest()) {
-            Some((value, length)) => {
-                cursor.advance(length);
-                value
-            }
-            None => E::careful(cursor).map_err(|fault| element_fault(fault, values.len(), row))?,
-        };
+        let value = E::careful(cursor).map_err(|fault| element_fault(fault, values.len(), row))?;
         if values.len() >= limit {
             return Err(DataFault::TooMany);
         }
@@ -93,6 +90,42 @@ fn read_list<E: Element>(
             _ => return Err(cursor.unexpected("',' or ']'").into()),
         }
     }
+}
+
+/// Why [`read_quickly`] has come to an end.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// The `]` was taken.
+    List,
+    /// The next element is not one of the common spellings, or not one at all.
+    Odd,
+}
+
+/// Reads the elements from here on as long as they have common spellings. The place in the text is kept in a local
+/// variable, so that nothing but the elements is written to memory.
+#[inline(never)]
+fn read_quickly<E: Element>(cursor: &mut Cursor<'_>, values: &mut Vec<E>, limit: usize) -> Ended {
+    let text = cursor.text();
+    let mut at = cursor.at();
+    let ended = loop {
+        let Some(byte) = text.get(at) else { break Ended::Odd };
+        if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            at += 1;
+            continue;
+        }
+        let Some((value, end)) = E::quick(text, at) else { break Ended::Odd };
+        let Some(next @ (b',' | b']')) = text.get(end) else { break Ended::Odd };
+        if values.len() >= limit {
+            break Ended::Odd;
+        }
+        values.push(value);
+        at = end + 1;
+        if *next == b']' {
+            break Ended::List;
+        }
+    };
+    cursor.move_to(at);
+    ended
 }
 
 /// Reads the elements of a tensor of a known shape, which asks for `expected` elements: one flat list, or lists nested
@@ -136,9 +169,9 @@ pub(crate) fn read_scalar<E: Element>(
     cursor: &mut Cursor<'_>,
 ) -> Result<(Vec<usize>, TensorData), DataFault> {
     cursor.peek();
-    let value = match E::quick(cursor.rest()) {
-        Some((value, length)) => {
-            cursor.advance(length);
+    let value = match E::quick(cursor.text(), cursor.at()) {
+        Some((value, end)) => {
+            cursor.move_to(end);
             value
         }
         None => E::careful(cursor).map_err(|fault| element_fault(fault, 0, 0))?,

@@ -97,8 +97,8 @@ fn read_tensor(cursor: &mut Cursor<'_>, spec: &TensorSpec, form: &str) -> Result
     let is_list = cursor.peek() == Some(b'[');
     let is_scalar = spec.shape.as_ref().is_some_and(Vec::is_empty);
     let read = match (is_list, is_scalar) {
-        (true, _) => element_of!(spec.data_type, read_rows(cursor, usual_elements(spec))),
         (false, true) => element_of!(spec.data_type, read_scalar(cursor)),
+        (true, _) => element_of!(spec.data_type, read_rows(cursor, usual_elements(spec))),
         (false, false) => return Err(cursor.unexpected("a list of rows").into()),
     };
     let (shape, data) = read.map_err(|fault| explain_rows(part(), fault, cursor.text()))?;
