@@ -29,8 +29,6 @@ use crate::{
 
 /// How long one row at a time is measured.
 const MEASURED: Duration = Duration::from_millis(500);
-/// How many digits are shown with each protocol.
-const SHOWN: usize = 4;
 
 /// Show the whole story: push a model, serve it, classify handwritten digits that it has not seen
 ///
@@ -90,7 +88,7 @@ async fn with_server(args: &DemoArgs, global: &GlobalArgs, output: Output) -> Re
         () = &mut stop => return Err(Interrupted.into()),
     };
     let told = tokio::select! {
-        told = story(&server, &data_dir, workshop.path(), output) => told,
+        told = story(&server, &data_dir, workshop.path(), args.exit, output) => told,
         () = &mut stop => Err(Interrupted.into()),
     };
     if told.is_err() || args.exit {
@@ -128,7 +126,13 @@ fn asked_to_stop() -> Result<impl Future<Output = ()>> {
     })
 }
 
-async fn story(server: &DemoServer, data_dir: &Path, workshop: &Path, output: Output) -> Result<()> {
+async fn story(
+    server: &DemoServer,
+    data_dir: &Path,
+    workshop: &Path,
+    ends_after: bool,
+    output: Output,
+) -> Result<()> {
     let key = connection::admin_key(data_dir)?.context("the server left no admin key")?;
     let options = ClientOptions::default();
     let client = Client::new(server.http().clone(), Some(key.clone()), options.clone())?;
@@ -145,9 +149,9 @@ async fn story(server: &DemoServer, data_dir: &Path, workshop: &Path, output: Ou
     let report = measure(&client, &model, &held_out, &pushed, server, data_dir).await?;
     output.data(&report, || figures(&report))?;
 
-    let rows = workshop.join("held_out.csv");
-    fs::write(&rows, digits::HELD_OUT_CSV)?;
-    if !output.is_json() {
+    if !ends_after && !output.is_json() {
+        let rows = workshop.join("held_out.csv");
+        fs::write(&rows, digits::HELD_OUT_CSV)?;
         output.text(&commands_to_try::render(server, data_dir, &rows, &held_out.images[0])?)?;
     }
     Ok(())
@@ -177,22 +181,24 @@ fn show_a_digit(held_out: &HeldOut, output: Output) -> Result<()> {
     ))
 }
 
-/// A table of a few digits over each protocol, with the answers beside the true labels.
+/// A table of one digit of each kind, half of them over each protocol, with the answers beside the true labels.
 async fn classify_a_few(
     client: &Client,
     grpc: &GrpcClient,
     model: &ModelName,
     held_out: &HeldOut,
 ) -> Result<String> {
+    let chosen = held_out.first_of_each();
+    let (over_rest, over_grpc) = chosen.split_at(chosen.len() / 2);
     let mut table = Table::new(&["OVER", "TRUE", "ANSWER", "PROBABILITY", ""]);
-    for (protocol, rows) in [("REST", 0..SHOWN), ("gRPC", SHOWN..2 * SHOWN)] {
-        let inputs = [held_out.tensor(rows.clone())?];
+    for (protocol, rows) in [("REST", over_rest), ("gRPC", over_grpc)] {
+        let inputs = [held_out.tensor(rows)?];
         let answer = match protocol {
             "REST" => client.infer(model, &Selector::Production, &inputs, TensorForm::Json).await?,
             _ => grpc.infer(model, &Selector::Production, &inputs).await?,
         };
-        for (row, guess) in rows.zip(digits::guesses(&answer, SHOWN)?) {
-            let label = held_out.labels[row];
+        for (row, guess) in rows.iter().zip(digits::guesses(&answer, rows.len())?) {
+            let label = held_out.labels[*row];
             let verdict = if guess.digit == label { "right" } else { "wrong" };
             table.row([
                 protocol.to_owned(),
@@ -203,7 +209,7 @@ async fn classify_a_few(
             ]);
         }
     }
-    Ok(format!("{}\n", table.render()))
+    Ok(format!("\n{}\n\n", table.render()))
 }
 
 async fn measure(
@@ -215,7 +221,8 @@ async fn measure(
     data_dir: &Path,
 ) -> Result<Report> {
     let count = held_out.labels.len();
-    let all = [held_out.tensor(0..count)?];
+    let every_row: Vec<usize> = (0..count).collect();
+    let all = [held_out.tensor(&every_row)?];
     let begun = Instant::now();
     let answer = client.infer(model, &Selector::Production, &all, TensorForm::Binary).await?;
     let joined_seconds = begun.elapsed().as_secs_f64();
@@ -225,9 +232,7 @@ async fn measure(
     let (begun, mut requests) = (Instant::now(), 0_usize);
     while begun.elapsed() < MEASURED {
         let row = requests % count;
-        client
-            .infer(model, &Selector::Production, &[held_out.tensor(row..row + 1)?], TensorForm::Json)
-            .await?;
+        client.infer(model, &Selector::Production, &[held_out.tensor(&[row])?], TensorForm::Json).await?;
         requests += 1;
     }
     let single_seconds = begun.elapsed().as_secs_f64();

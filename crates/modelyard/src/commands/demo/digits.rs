@@ -1,7 +1,5 @@
 //! The model and the digits of the demo. `models/digits/README.md` says where they come from.
 
-use std::ops::Range;
-
 use anyhow::{Context as _, Result, ensure};
 use yard_client::InferAnswer;
 use yard_types::{NamedTensor, Tensor, TensorData};
@@ -48,9 +46,14 @@ impl HeldOut {
         Ok(held_out)
     }
 
+    /// The first row of each digit from 0 to 9: no choice of ours.
+    pub(super) fn first_of_each(&self) -> Vec<usize> {
+        (0..10).filter_map(|digit| self.labels.iter().position(|label| *label == digit)).collect()
+    }
+
     /// Some of the images as the model's input.
-    pub(super) fn tensor(&self, rows: Range<usize>) -> Result<NamedTensor> {
-        let pixels = self.images[rows.clone()].as_flattened().to_vec();
+    pub(super) fn tensor(&self, rows: &[usize]) -> Result<NamedTensor> {
+        let pixels = rows.iter().flat_map(|row| self.images[*row]).collect();
         let tensor = Tensor::new(vec![rows.len(), PIXELS], TensorData::Fp32(pixels))?;
         Ok(NamedTensor { name: "pixels".to_owned(), tensor })
     }
@@ -99,9 +102,9 @@ mod tests {
     #[test]
     fn the_held_out_digits_are_all_ten_and_within_range() {
         let held_out = HeldOut::read().unwrap();
-        for digit in 0..10 {
-            assert!(held_out.labels.contains(&digit), "{digit}");
-        }
+        let labels: Vec<usize> =
+            held_out.first_of_each().into_iter().map(|row| held_out.labels[row]).collect();
+        assert_eq!(labels, (0..10).collect::<Vec<_>>());
         assert!(held_out.images.as_flattened().iter().all(|pixel| (0.0..=INK).contains(pixel)));
     }
 

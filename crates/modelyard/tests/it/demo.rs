@@ -1,0 +1,59 @@
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    net::TcpStream,
+    process::Stdio,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::program::{outcome, program, run, signal};
+
+#[test]
+fn the_demo_tells_the_whole_story_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let story = run(folder.path(), &["demo", "--exit"]);
+    assert!(story.stderr.contains("the server has stopped"), "{story:?}");
+    let story = story.data();
+    for part in
+        ["██", "REST  0     0", "gRPC  ", "All 360 digits that the model has not seen: 352 right, 97.8 %"]
+    {
+        assert!(story.contains(part), "{story}");
+    }
+    let left = fs_err::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is left where it was run");
+}
+
+#[test]
+fn the_demo_leaves_its_findings_in_a_data_directory_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = program(folder.path());
+    let report = outcome(command.args(["demo", "--exit", "--json", "--data-dir", "kept"])).json();
+    assert_eq!((report["held_out"].as_u64(), report["right"].as_u64()), (Some(360), Some(352)));
+    assert!(folder.path().join("kept/admin.key").is_file());
+}
+
+#[test]
+fn the_demo_serves_until_it_is_stopped_and_leaves_no_server_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = program(folder.path())
+        .args(["demo", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let report: Value = serde_json::from_str(&line).unwrap();
+    let server = report["server"].as_str().unwrap();
+    let key = fs_err::read_to_string(format!("{}/admin.key", report["data_dir"].as_str().unwrap())).unwrap();
+    let models = run(folder.path(), &["--server", server, "--api-key", key.trim(), "models"]).data();
+    assert!(models.contains("digits"), "{models}");
+
+    signal(&child, Signal::INT);
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(status.success(), "{status}: {said}");
+    assert!(TcpStream::connect(server.replace("http://", "")).is_err(), "the server is still there");
+}

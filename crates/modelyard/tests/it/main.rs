@@ -1,0 +1,13 @@
+//! The program from outside: every command against a real server, which is the same executable.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod demo;
+mod doctor;
+mod failures;
+mod keys;
+mod predictions;
+mod program;
+mod registry;
+mod serving;
+mod stopping;
