@@ -237,7 +237,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "the one setting of this test")]
     fn the_committed_description_is_what_code_makes() {
         let built = serde_json::to_string_pretty(&build().unwrap()).unwrap() + "\n";
         if env::var_os("MODELYARD_UPDATE_OPENAPI").is_some() {

@@ -148,8 +148,7 @@ async fn serve_http(state: Arc<ServerState>, acceptor: Acceptor, address: Socket
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(options.http.header_timeout)
-        .max_header_size(options.http.max_header_bytes.max(8 << 10))
-        .pipeline_flush(true);
+        .max_header_size(options.http.max_header_bytes.max(8 << 10));
     acceptor
         .run(|stream| serve_http_connection(builder.clone(), stream, Arc::clone(&state), Arc::clone(&hosts)))
         .await;

@@ -26,6 +26,28 @@ pub(crate) async fn client(server: &TestServer) -> Client {
     GrpcInferenceServiceClient::new(channel(server).await)
 }
 
+/// A channel that leaves deadlines to the server: tonic's own would end a call before the server does.
+async fn patient_channel(
+    server: &TestServer,
+) -> impl tower::Service<
+    http::Request<tonic::body::Body>,
+    Response = http::Response<hyper::body::Incoming>,
+    Error = hyper::Error,
+    Future: Send,
+> + Clone {
+    let address = server.server.grpc_address().unwrap();
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
+    tokio::spawn(connection);
+    tower::service_fn(move |mut request: http::Request<tonic::body::Body>| {
+        let path = request.uri().path().to_owned();
+        *request.uri_mut() = format!("http://{address}{path}").parse().unwrap();
+        sender.clone().send_request(request)
+    })
+}
+
 /// A message with the admin key.
 pub(crate) fn authorized<T>(server: &TestServer, message: T) -> Request<T> {
     with_key(&server.admin, message)
@@ -321,11 +343,10 @@ async fn reflection_names_the_services() {
 #[tokio::test]
 async fn deadlines_of_callers_are_honoured() {
     let server = TestServer::with_valve(|_| {}).await;
-    let mut client = client(&server).await;
+    let mut client = GrpcInferenceServiceClient::new(patient_channel(&server).await);
     server.valve.close();
     let begun = server.valve.begun.load(std::sync::atomic::Ordering::SeqCst);
     let mut request = authorized(&server, infer_message("valve", "x", 1, &[vec![1.0]]));
-    // Set by hand: the client's own clock would end the call before the server does.
     request.metadata_mut().insert("grpc-timeout", "200m".parse().unwrap());
     let status = client.model_infer(request).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");

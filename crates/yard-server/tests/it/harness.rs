@@ -262,12 +262,10 @@ pub(crate) fn an_image() -> (Vec<f32>, usize) {
 }
 
 /// ONNX Runtime's library, where this machine has one; the tests go without it on RTen.
-#[expect(clippy::disallowed_methods, reason = "the tests' one setting")]
 fn onnxruntime() -> Option<PathBuf> {
     std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from)
 }
 
-#[expect(clippy::disallowed_methods, reason = "keys expire by the wall clock")]
 pub(crate) fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     Timestamp(since_epoch.as_millis() as i64)

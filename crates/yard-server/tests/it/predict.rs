@@ -114,7 +114,7 @@ async fn mistakes_are_told_in_the_words_that_clients_know() {
         (input("pixels", "FP32", json!([0, 64]), json!([])), "input 'pixels' for model 'digits' is empty"),
         (json!({"inputs": []}), "the request has no inputs"),
         (
-            json!({"model_name": "other", "inputs": infer_body(&[pixels.clone()])["inputs"]}),
+            json!({"model_name": "other", "inputs": infer_body(std::slice::from_ref(&pixels))["inputs"]}),
             "another model than its path",
         ),
     ];
