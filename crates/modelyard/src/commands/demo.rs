@@ -152,7 +152,12 @@ async fn story(
     if !ends_after && !output.is_json() {
         let rows = workshop.join("held_out.csv");
         fs::write(&rows, digits::HELD_OUT_CSV)?;
-        output.text(&commands_to_try::render(server, data_dir, &rows, &held_out.images[0])?)?;
+        output.text(&commands_to_try::render(
+            server,
+            data_dir,
+            &rows,
+            &held_out.images[held_out.drawn()],
+        )?)?;
     }
     Ok(())
 }
@@ -174,11 +179,9 @@ fn show_a_digit(held_out: &HeldOut, output: Output) -> Result<()> {
     if output.is_json() {
         return Ok(());
     }
-    let drawing = digits::draw(&held_out.images[0]);
-    output.text(&format!(
-        "\nA digit that the model has not seen (it is a {}):\n\n{drawing}\n",
-        held_out.labels[0]
-    ))
+    let row = held_out.drawn();
+    let (drawing, label) = (digits::draw(&held_out.images[row]), held_out.labels[row]);
+    output.text(&format!("\nA digit that the model has not seen (it is a {label}):\n\n{drawing}\n"))
 }
 
 /// A table of one digit of each kind, half of them over each protocol, with the answers beside the true labels.
@@ -188,7 +191,7 @@ async fn classify_a_few(
     model: &ModelName,
     held_out: &HeldOut,
 ) -> Result<String> {
-    let chosen = held_out.first_of_each();
+    let chosen = held_out.last_of_each();
     let (over_rest, over_grpc) = chosen.split_at(chosen.len() / 2);
     let mut table = Table::new(&["OVER", "TRUE", "ANSWER", "PROBABILITY", ""]);
     for (protocol, rows) in [("REST", over_rest), ("gRPC", over_grpc)] {

@@ -139,7 +139,7 @@ impl SettingValue for Duration {
     fn write(&self) -> String {
         let micros = self.as_micros();
         match micros {
-            _ if micros % 1_000_000 == 0 => format!("\"{}s\"", self.as_secs()),
+            _ if micros.is_multiple_of(1_000_000) => format!("\"{}s\"", self.as_secs()),
             _ if micros.is_multiple_of(1_000) => format!("\"{}ms\"", self.as_millis()),
             _ => format!("\"{micros}us\""),
         }

@@ -46,9 +46,14 @@ impl HeldOut {
         Ok(held_out)
     }
 
-    /// The first row of each digit from 0 to 9: no choice of ours.
-    pub(super) fn first_of_each(&self) -> Vec<usize> {
-        (0..10).filter_map(|digit| self.labels.iter().position(|label| *label == digit)).collect()
+    /// The last row of each digit from 0 to 9.
+    pub(super) fn last_of_each(&self) -> Vec<usize> {
+        (0..10).filter_map(|digit| self.labels.iter().rposition(|label| *label == digit)).collect()
+    }
+
+    /// The row that is drawn and stands in the commands to try.
+    pub(super) fn drawn(&self) -> usize {
+        self.images.len() - 1
     }
 
     /// Some of the images as the model's input.
@@ -103,7 +108,7 @@ mod tests {
     fn the_held_out_digits_are_all_ten_and_within_range() {
         let held_out = HeldOut::read().unwrap();
         let labels: Vec<usize> =
-            held_out.first_of_each().into_iter().map(|row| held_out.labels[row]).collect();
+            held_out.last_of_each().into_iter().map(|row| held_out.labels[row]).collect();
         assert_eq!(labels, (0..10).collect::<Vec<_>>());
         assert!(held_out.images.as_flattened().iter().all(|pixel| (0.0..=INK).contains(pixel)));
     }
