@@ -80,7 +80,7 @@ fn operation(route: &Route) -> Value {
                 "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
             });
         }
-        (Body::Json | Body::Tensors, schema) => {
+        (Body::Json | Body::Tensors | Body::Messages, schema) => {
             let schema = schema.map_or_else(|| json!({"type": "object"}), reference);
             operation["requestBody"] = json!({"content": {"application/json": {"schema": schema}}});
         }

@@ -43,6 +43,9 @@ pub struct HttpLimits {
     pub max_header_bytes: usize,
     /// Most bytes of a predict body, after decompression. Default: 64 MiB. Files of an upload have the registry's limits.
     pub max_body_bytes: usize,
+    /// Most bytes of request bodies in memory, over HTTP and gRPC together; the first 64 KiB of each are not counted.
+    /// Requests beyond it are refused with 503. Default: 1 GiB.
+    pub max_buffered_bytes: usize,
     /// Longest time until a request's head has come in; an idle connection is closed after it as well. Default: 30 s.
     pub header_timeout: Duration,
     /// Longest pause between two pieces of a body, in or out. Default: 30 s.
@@ -90,6 +93,7 @@ impl Default for HttpLimits {
             max_requests: 4096,
             max_header_bytes: 32 << 10,
             max_body_bytes: 64 << 20,
+            max_buffered_bytes: 1 << 30,
             header_timeout: Duration::from_secs(30),
             body_idle_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(120),

@@ -68,6 +68,8 @@ pub(crate) enum Body {
     Tensors,
     /// A file, streamed.
     File,
+    /// Messages of a gRPC call, one after the other.
+    Messages,
 }
 
 /// How a route writes failures.

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    application::Application, gate::Gate, metrics::RequestMetrics, net::Stopping, options::ServerOptions,
-    routes::Router,
+    application::Application, gate::Gate, http::BodyBudget, metrics::RequestMetrics, net::Stopping,
+    options::ServerOptions, routes::Router,
 };
 
 /// Shared by the HTTP and the gRPC listener.
@@ -18,6 +18,7 @@ pub(crate) struct ServerState {
     pub(crate) grpc_router: Router,
     pub(crate) options: ServerOptions,
     pub(crate) metrics: RequestMetrics,
+    pub(crate) bodies: BodyBudget,
     pub(crate) stopping: Stopping,
     /// Work that goes on when its client has left.
     pub(crate) background: TaskTracker,
@@ -31,6 +32,7 @@ impl ServerState {
             http_router: Router::for_http(),
             grpc_router: Router::for_grpc(),
             metrics: RequestMetrics::default(),
+            bodies: BodyBudget::new(options.http.max_buffered_bytes),
             stopping: Stopping::default(),
             background: TaskTracker::new(),
             started: Instant::now(),

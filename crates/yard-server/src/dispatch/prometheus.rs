@@ -184,6 +184,12 @@ impl Page {
             "Open connections.",
             state.stopping.connections.len(),
         );
+        self.single(
+            "modelyard_buffered_body_bytes",
+            Kind::Gauge,
+            "Bytes of large request bodies in memory.",
+            state.bodies.used(),
+        );
         let counts = state.application.access().counts();
         self.family("modelyard_key_checks_total", Kind::Counter, "Checks of API keys, by what came of them.");
         for (outcome, count) in [

@@ -2,11 +2,15 @@
 
 use std::{
     convert::Infallible,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Frame;
 use hyper::body::Incoming;
 use tonic::{body::Body, service::Routes};
 use tower::Service;
@@ -16,7 +20,8 @@ use super::caller::{Caller, status, timeout};
 use crate::{
     failure::Failure,
     gate::{Admission, Head, HostRules, RequestId},
-    routes::{Access, Endpoint, Leaving, Route},
+    http::BodyCharge,
+    routes::{self, Access, Endpoint, Leaving, Route},
     state::ServerState,
 };
 
@@ -94,8 +99,14 @@ impl GrpcService {
         });
         // Our own methods answer in time by themselves; tonic need not know of it.
         parts.headers.remove("grpc-timeout");
-        let mut routes = self.routes.clone();
-        let call = routes.call(Request::from_parts(parts, Body::new(body)));
+        let mut services = self.routes.clone();
+        let body = match route.body {
+            // A stream has no end at which it would give back what its messages took, and only a few of them at a time
+            // are worked on.
+            routes::Body::Messages => Body::new(body),
+            _ => Body::new(MeteredBody { body, charge: self.state.bodies.begin() }),
+        };
+        let call = services.call(Request::from_parts(parts, body));
         let response = match self.patience(route, asked) {
             Some(patience) => match tokio::time::timeout_at((arrived + patience).into(), call).await {
                 Ok(response) => response,
@@ -119,6 +130,37 @@ impl GrpcService {
             (None, Leaving::Cancel) => Some(usual),
             (None, Leaving::Finish) => None,
         }
+    }
+}
+
+/// A call's messages, which count against the bytes that may be held.
+struct MeteredBody {
+    body: Incoming,
+    charge: BodyCharge,
+}
+
+impl http_body::Body for MeteredBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
+            return Poll::Ready(None);
+        };
+        let frame = frame?;
+        if let Some(data) = frame.data_ref()
+            && let Err(failure) = self.charge.grow(data.len())
+        {
+            return Poll::Ready(Some(Err(Box::new(status(&failure)))));
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
     }
 }
 

@@ -15,10 +15,14 @@ use tokio::time::{Instant, timeout};
 use yard_registry::ByteStream;
 use yard_types::ErrorCode;
 
+use super::budget::BodyCharge;
 use crate::{failure::Failure, heavy, options::HttpLimits};
 
 /// Room made for a body before it comes, at most: a client may announce more than it sends.
 const MAX_FIRST_ROOM: usize = 1 << 20;
+
+/// Bytes unpacked before the limits are looked at again.
+const STEP: u64 = 256 << 10;
 
 /// How much of a body is taken, and how long that may last.
 #[derive(Debug, Clone, Copy)]
@@ -50,21 +54,30 @@ impl BodyLimits {
 }
 
 /// Reads a whole body and undoes its compression. The limit counts the bytes after that.
-pub(crate) async fn read_body<B>(headers: &HeaderMap, body: B, limits: BodyLimits) -> Result<Bytes, Failure>
+pub(crate) async fn read_body<B>(
+    headers: &HeaderMap,
+    body: B,
+    limits: BodyLimits,
+    charge: &mut BodyCharge,
+) -> Result<Bytes, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
 {
     let encoding = content_encoding(headers).map_err(Failure::closing)?;
-    let bytes = collect(body, limits).await?;
-    match encoding {
-        None => Ok(bytes),
-        // Nobody knows before how much work it is: little can become much.
-        Some(encoding) => heavy::run(usize::MAX, move || decompress(encoding, &bytes, limits)).await?,
-    }
+    let bytes = collect(body, limits, charge).await?;
+    let Some(encoding) = encoding else { return Ok(bytes) };
+    let mut unpacked_charge = charge.another();
+    // Nobody knows before how much work it is: little can become much.
+    let work = move || {
+        decompress(encoding, &bytes, limits, &mut unpacked_charge).map(|bytes| (bytes, unpacked_charge))
+    };
+    let (bytes, unpacked_charge) = heavy::run(usize::MAX, work).await??;
+    *charge = unpacked_charge;
+    Ok(bytes)
 }
 
-async fn collect<B>(mut body: B, limits: BodyLimits) -> Result<Bytes, Failure>
+async fn collect<B>(mut body: B, limits: BodyLimits, charge: &mut BodyCharge) -> Result<Bytes, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -80,6 +93,7 @@ where
         if first.len() + joined.len() + data.len() > limits.max_bytes {
             return Err(limits.too_large());
         }
+        charge.grow(data.len())?;
         if joined.is_empty() && first.is_empty() {
             // A body that comes in one piece, as nearly all do, is not copied.
             first = data;
@@ -182,21 +196,40 @@ fn content_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Failure> {
     }
 }
 
-fn decompress(encoding: Encoding, bytes: &[u8], limits: BodyLimits) -> Result<Bytes, Failure> {
-    let mut plain = Vec::new();
-    let limit = limits.max_bytes as u64 + 1;
-    let outcome = match encoding {
-        Encoding::Gzip => MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut plain),
-        Encoding::Deflate => ZlibDecoder::new(bytes).take(limit).read_to_end(&mut plain),
-    };
-    if plain.len() > limits.max_bytes {
-        return Err(limits.too_large());
+fn decompress(
+    encoding: Encoding,
+    bytes: &[u8],
+    limits: BodyLimits,
+    charge: &mut BodyCharge,
+) -> Result<Bytes, Failure> {
+    match encoding {
+        Encoding::Gzip => read_within(MultiGzDecoder::new(bytes), limits, charge),
+        Encoding::Deflate => read_within(ZlibDecoder::new(bytes), limits, charge),
     }
-    match outcome {
-        Ok(_) => Ok(plain.into()),
-        Err(_) => Err(Failure::invalid(
-            "the request body is not the compressed data that its content encoding says",
-        )),
+}
+
+fn read_within(
+    mut decoder: impl Read,
+    limits: BodyLimits,
+    charge: &mut BodyCharge,
+) -> Result<Bytes, Failure> {
+    let mut plain = Vec::new();
+    loop {
+        let before = plain.len();
+        let outcome = decoder.by_ref().take(STEP).read_to_end(&mut plain);
+        let read = plain.len() - before;
+        if plain.len() > limits.max_bytes {
+            return Err(limits.too_large());
+        }
+        charge.grow(read)?;
+        match outcome {
+            Ok(0) => return Ok(plain.into()),
+            Ok(_) => {}
+            Err(_) => {
+                let message = "the request body is not the compressed data that its content encoding says";
+                return Err(Failure::invalid(message));
+            }
+        }
     }
 }
 

@@ -169,7 +169,13 @@ impl HttpService {
                 if route.errors == ErrorStyle::Own && !declares_json(&parts.headers) {
                     return Err(Failure::invalid("the request must be 'content-type: application/json'"));
                 }
-                let document = read_body(&parts.headers, unread, limits.at_most(MAX_DOCUMENT_BYTES)).await?;
+                let document = read_body(
+                    &parts.headers,
+                    unread,
+                    limits.at_most(MAX_DOCUMENT_BYTES),
+                    &mut self.state.bodies.begin(),
+                )
+                .await?;
                 Ok(Payload::Json(document))
             }
             (Body::File, Some(_)) => {

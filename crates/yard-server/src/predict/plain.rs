@@ -20,9 +20,12 @@ use crate::{
 
 pub(crate) async fn predict(call: &Call<'_>, body: &mut Incoming) -> Result<Answer, Failure> {
     let named = call.parameters.decoded("model").unwrap_or_default();
-    let lease = plain_lease(call.state, call.principal, &named).await?;
+    // As with V2: asked before the body and again after it.
+    drop(plain_lease(call.state, call.principal, &named).await?);
     let options = &call.state.options;
-    let body = read_body(&call.parts.headers, body, BodyLimits::of(&options.http)).await?;
+    let mut charge = call.state.bodies.begin();
+    let body = read_body(&call.parts.headers, body, BodyLimits::of(&options.http), &mut charge).await?;
+    let lease = plain_lease(call.state, call.principal, &named).await?;
     let inputs = {
         let lease = lease.clone();
         heavy::run(body.len(), move || read(&body, &lease)).await??

@@ -33,9 +33,12 @@ pub(crate) struct Prepared {
 
 pub(crate) async fn infer(call: &Call<'_>, body: &mut Incoming) -> Result<Answer, Failure> {
     let model = call.parameters.decoded("model").unwrap_or_default();
-    let lease = lease(call, &model).await?;
+    // Asked first, so that nobody sends a body in vain; asked again, so that a slow body holds no version in memory.
+    drop(lease(call, &model).await?);
     let options = &call.state.options;
-    let body = read_body(&call.parts.headers, body, BodyLimits::of(&options.http)).await?;
+    let mut charge = call.state.bodies.begin();
+    let body = read_body(&call.parts.headers, body, BodyLimits::of(&options.http), &mut charge).await?;
+    let lease = lease(call, &model).await?;
     let size = body.len();
     let header_length = header_length(&call.parts.headers, size)?;
     let prepared = {

@@ -79,14 +79,14 @@ pub(crate) const ROUTES: &[Route] = &[
     call("/inference.GRPCInferenceService/ModelConfig", "How a model is served").needs(ReadModel),
     call("/inference.GRPCInferenceService/ModelStatistics", "Statistics of models").needs(ListModels),
     call("/inference.GRPCInferenceService/ModelInfer", "Run a model").needs(Predict),
-    call("/inference.GRPCInferenceService/ModelStreamInfer", "Run models, request by request").needs(Predict),
+    call("/inference.GRPCInferenceService/ModelStreamInfer", "Run models, request by request").takes(Body::Messages).needs(Predict),
     call("/inference.GRPCInferenceService/RepositoryIndex", "All models and whether they are served").needs(ListModels),
     call("/inference.GRPCInferenceService/RepositoryModelLoad", "Load a model").finishes().needs(LoadUnload),
     call("/inference.GRPCInferenceService/RepositoryModelUnload", "Unload a model").finishes().needs(LoadUnload),
     call("/grpc.health.v1.Health/Check", "Whether the server or a model can do its work").open(),
     call("/grpc.health.v1.Health/Watch", "As Check, again at every change").open(),
-    call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "The services and messages there are").needs(ListModels),
-    call("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "The services and messages there are").needs(ListModels),
+    call("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "The services and messages there are").takes(Body::Messages).needs(ListModels),
+    call("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "The services and messages there are").takes(Body::Messages).needs(ListModels),
 ];
 
 /// A row that does not yet say who may use it.

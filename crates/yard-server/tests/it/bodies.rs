@@ -234,3 +234,24 @@ async fn requests_beyond_the_limit_are_refused_at_once_and_health_still_answers(
     server.valve.open();
     first.await.unwrap().expect(200);
 }
+
+#[tokio::test]
+async fn bodies_share_a_budget_of_memory() {
+    let server = TestServer::start_with(|setting| setting.options.http.max_buffered_bytes = 100_000).await;
+    server.push("digits", &crate::harness::digits_file()).await;
+    let rows = vec![vec![0.0; 64]; 1000];
+    let refused = server.post(INFER, infer_body(&rows)).await.expect(503);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let mut client = crate::grpc::client(&server).await;
+    let message = crate::grpc::infer_message("digits", "pixels", 64, &rows);
+    let status = client.model_infer(crate::grpc::authorized(&server, message.clone())).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    // What was refused is given back.
+    server.post(INFER, infer_body(&rows[..100])).await.expect(200);
+    let messages = tokio_stream::iter((0..5).map(move |_| message.clone()));
+    let mut answers =
+        client.model_stream_infer(crate::grpc::authorized(&server, messages)).await.unwrap().into_inner();
+    for _ in 0..5 {
+        assert_eq!(answers.message().await.unwrap().unwrap().error_message, "");
+    }
+}

@@ -7,9 +7,14 @@ use flate2::{
 use http_body_util::{Full, StreamBody};
 
 use super::*;
+use crate::http::BodyBudget;
 
 const LIMITS: BodyLimits =
     BodyLimits { max_bytes: 1000, idle: Duration::from_secs(5), total: Duration::from_secs(9) };
+
+fn charge() -> BodyCharge {
+    BodyBudget::new(usize::MAX).begin()
+}
 
 fn encoded(encoding: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_ENCODING, http::HeaderValue::from_static(encoding))])
@@ -28,13 +33,13 @@ fn pieces(pieces: &[&'static str]) -> impl Body<Data = Bytes, Error = Infallible
 }
 
 async fn read(headers: HeaderMap, body: Bytes) -> Result<Bytes, ErrorCode> {
-    read_body(&headers, Full::new(body), LIMITS).await.map_err(|failure| failure.code())
+    read_body(&headers, Full::new(body), LIMITS, &mut charge()).await.map_err(|failure| failure.code())
 }
 
 #[tokio::test]
 async fn pieces_are_joined() {
     for parts in [&["abc", "", "defg", "h"][..], &["", "abcdefgh"], &["abcdefgh"]] {
-        let body = read_body(&HeaderMap::new(), pieces(parts), LIMITS).await.unwrap();
+        let body = read_body(&HeaderMap::new(), pieces(parts), LIMITS, &mut charge()).await.unwrap();
         assert_eq!(body, "abcdefgh", "{parts:?}");
     }
     assert_eq!(read(HeaderMap::new(), Bytes::new()).await, Ok(Bytes::new()));
@@ -45,7 +50,7 @@ async fn the_limit_is_exact() {
     assert_eq!(read(HeaderMap::new(), vec![0; 1000].into()).await.map(|body| body.len()), Ok(1000));
     assert_eq!(read(HeaderMap::new(), vec![0; 1001].into()).await, Err(ErrorCode::PayloadTooLarge));
     let many = vec!["0123456789"; 101];
-    let failure = read_body(&HeaderMap::new(), pieces(&many), LIMITS).await.unwrap_err();
+    let failure = read_body(&HeaderMap::new(), pieces(&many), LIMITS, &mut charge()).await.unwrap_err();
     assert_eq!((failure.code(), failure.close), (ErrorCode::PayloadTooLarge, true));
 }
 
@@ -55,7 +60,7 @@ async fn the_limit_counts_decompressed_bytes() {
     let bomb = gzip(&vec![0; 5 << 20]);
     assert!(bomb.len() < 10_000);
     let limits = BodyLimits { max_bytes: 100_000, ..LIMITS };
-    let failure = read_body(&encoded("gzip"), Full::new(bomb), limits).await.unwrap_err();
+    let failure = read_body(&encoded("gzip"), Full::new(bomb), limits, &mut charge()).await.unwrap_err();
     assert_eq!(failure.code(), ErrorCode::PayloadTooLarge);
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(b"plain").unwrap();
@@ -78,7 +83,7 @@ async fn a_body_that_stalls_is_given_up() {
     let start = Instant::now();
     let first = futures_util::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))]);
     let body = StreamBody::new(futures_util::StreamExt::chain(first, futures_util::stream::pending()));
-    let failure = read_body(&HeaderMap::new(), body, LIMITS).await.unwrap_err();
+    let failure = read_body(&HeaderMap::new(), body, LIMITS, &mut charge()).await.unwrap_err();
     assert_eq!((failure.code(), failure.close), (ErrorCode::DeadlineExceeded, true));
     assert_eq!(start.elapsed(), LIMITS.idle);
 }
@@ -90,7 +95,9 @@ async fn a_body_that_drips_is_given_up() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), ()))
     });
-    let failure = read_body(&HeaderMap::new(), StreamBody::new(Box::pin(drips)), LIMITS).await.unwrap_err();
+    let failure = read_body(&HeaderMap::new(), StreamBody::new(Box::pin(drips)), LIMITS, &mut charge())
+        .await
+        .unwrap_err();
     assert_eq!(failure.code(), ErrorCode::DeadlineExceeded);
     assert_eq!(start.elapsed(), LIMITS.total);
 }
@@ -119,4 +126,19 @@ async fn a_streamed_body_may_be_asked_again_after_its_end() {
     assert_eq!(stream.next().await.unwrap().unwrap(), "d");
     assert!(stream.next().await.is_none());
     assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn large_bodies_are_charged_as_long_as_they_are_held() {
+    let budget = BodyBudget::new(100_000);
+    let limits = BodyLimits { max_bytes: 1 << 20, ..LIMITS };
+    let mut held = budget.begin();
+    read_body(&encoded("gzip"), Full::new(gzip(&[0; 150_000])), limits, &mut held).await.unwrap();
+    assert_eq!(budget.used(), 150_000 - (64 << 10));
+    let mut other = budget.begin();
+    let body = Full::new(Bytes::from(vec![0; 150_000]));
+    let failure = read_body(&HeaderMap::new(), body, limits, &mut other).await.unwrap_err();
+    assert_eq!(failure.code(), ErrorCode::Unavailable);
+    drop((held, other));
+    assert_eq!(budget.used(), 0);
 }
