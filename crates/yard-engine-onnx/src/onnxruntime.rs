@@ -3,6 +3,7 @@
 mod library;
 mod session;
 mod value;
+mod words;
 
 use std::{path::Path, sync::Arc};
 
@@ -71,7 +72,7 @@ impl Engine for OnnxRuntime {
         let mut opened = OpenedModel::open(package, options)?;
         let session = self.session(&opened, package, options).map_err(|error| LoadError::Refused {
             engine: NAME,
-            reason: without_paths(error.message(), package),
+            reason: words::plain(error.message(), Some(package.directory())),
         })?;
         complete(&mut opened.signature, &session)?;
         let model = SharedSession::new(session, opened.signature, opened.row_joining)?;
@@ -102,12 +103,4 @@ fn complete(signature: &mut Signature, session: &Session) -> Result<(), LoadErro
         }
     }
     Ok(())
-}
-
-/// The runtime's message without the paths of this machine, cut to a length that can be shown.
-fn without_paths(message: &str, package: &ModelPackage) -> String {
-    const MAX_CHARS: usize = 600;
-    let directory = package.directory().to_string_lossy();
-    let message = if directory.len() > 1 { message.replace(&*directory, "") } else { message.to_owned() };
-    message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
 }

@@ -188,25 +188,23 @@ fn load(
             Err(error) => refusals.push(error),
         }
     }
-    Err(refused(&refusals))
+    Err(refused(&refusals, request.preferred.is_some()))
 }
 
 /// What to tell of the refusals of all engines, in the order in which they were asked.
 ///
-/// That a later engine lacks something and another might have it is no help once that other was asked as well.
-fn refused(refusals: &[LoadError]) -> ProofError {
-    let Some((first, later)) = refusals.split_first() else {
+/// In the usual order each engine takes what the ones after it take: its reason is the whole story, unless it is not even
+/// here. Advice of a later one to use it would be no help.
+fn refused(refusals: &[LoadError], order_was_chosen: bool) -> ProofError {
+    let Some(first) = refusals.first() else {
         return ProofError::Refused {
             reasons: "there is no engine".to_owned(),
             code: ErrorCode::Unavailable,
         };
     };
-    let is_news = |error: &&LoadError| {
-        matches!(first, LoadError::EngineMissing { .. })
-            || !matches!(error, LoadError::UnsupportedOperator { .. } | LoadError::UnsupportedType { .. })
-    };
-    let reasons: Vec<String> =
-        std::iter::once(first).chain(later.iter().filter(is_news)).map(ToString::to_string).collect();
+    let all = order_was_chosen || matches!(first, LoadError::EngineMissing { .. });
+    let told = if all { refusals } else { &refusals[..1] };
+    let reasons: Vec<String> = told.iter().map(ToString::to_string).collect();
     ProofError::Refused { reasons: reasons.join("; "), code: first.code() }
 }
 

@@ -70,10 +70,12 @@ impl DataDirectory {
     /// Opens a data directory, making it when it is missing or empty, and takes hold of it.
     pub fn open(root: &Path) -> Result<Self, DataDirectoryError> {
         let failed = |source| DataDirectoryError::Io { path: root.to_owned(), source };
-        make_private(root).map_err(failed)?;
+        fs_err::create_dir_all(root).map_err(failed)?;
+        // Looked at before anything is changed: a directory of something else keeps its permissions.
         if !root.join("format").exists() && has_foreign_files(root).map_err(failed)? {
             return Err(DataDirectoryError::Foreign { path: root.to_owned() });
         }
+        make_private(root).map_err(failed)?;
         let root = fs_err::canonicalize(root).map_err(failed)?;
         let lock = take_lock(&root)?;
         check_format(&root)?;
@@ -107,7 +109,6 @@ impl DataDirectory {
 }
 
 fn make_private(root: &Path) -> io::Result<()> {
-    fs_err::create_dir_all(root)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -229,8 +230,18 @@ mod tests {
     fn files_of_something_else_are_not_moved_in_with() {
         let root = tempfile::tempdir().unwrap();
         fs_err::write(root.path().join("thesis.doc"), "").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs_err::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
         assert!(matches!(DataDirectory::open(root.path()), Err(DataDirectoryError::Foreign { .. })));
         assert!(!root.path().join("lock").exists());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs_err::metadata(root.path()).unwrap().permissions().mode() & 0o777, 0o755);
+        }
     }
 
     // === the museum: the marker of every format that was ever written ===

@@ -17,6 +17,7 @@ use yard_types::{Signature, Tensor};
 use super::{
     NAME,
     value::{MainMemory, Value, ValueError, check},
+    words,
 };
 
 /// How many run options are kept for the next runs: about as many as there are ever runs at once.
@@ -217,7 +218,7 @@ fn room<'a, T: Copy>(
 }
 
 fn engine_error(error: ort::Error) -> PredictError {
-    PredictError::Engine { engine: NAME, reason: shown(error.message()) }
+    PredictError::Engine { engine: NAME, reason: words::plain(error.message(), None) }
 }
 
 /// What a failed run means. The model ran at its proof, so a node that refuses to compute refuses this input.
@@ -226,15 +227,8 @@ fn run_error(error: ort::Error) -> PredictError {
     let is_memory = message.contains("allocat") || message.contains("bad_alloc");
     let is_node = message.contains("Non-zero status code returned while running");
     match error.code() {
-        ErrorCode::InvalidArgument => PredictError::BadInput(shown(message)),
-        _ if is_node && !is_memory => PredictError::BadInput(shown(message)),
+        ErrorCode::InvalidArgument => PredictError::BadInput(words::plain(message, None)),
+        _ if is_node && !is_memory => PredictError::BadInput(words::plain(message, None)),
         _ => engine_error(error),
     }
-}
-
-/// The runtime's message without line breaks, the places in its source, and excessive length.
-fn shown(message: &str) -> String {
-    const MAX_CHARS: usize = 400;
-    let message = message.rsplit_once("onnxruntime/core/").map_or(message, |(head, _)| head);
-    message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
 }

@@ -81,7 +81,7 @@ fn link(content: &Path, path: &Path) -> io::Result<()> {
     if let Some(parent) = path.parent() {
         fs_err::create_dir_all(parent)?;
     }
-    match fs_err::hard_link(content, path) {
+    match hard_link(content, path) {
         Ok(()) => Ok(()),
         // Another file system, too many links, or a file system without them.
         Err(error)
@@ -99,6 +99,24 @@ fn link(content: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
+/// A hard link to content that others may be publishing again at this moment.
+///
+/// Publishing renames over what is there. A link that is made in between finds the old file without a name and fails as
+/// if there were none, although the same content stands under the name all the time.
+fn hard_link(content: &Path, path: &Path) -> io::Result<()> {
+    const TRIES: usize = 100;
+    let mut outcome = fs_err::hard_link(content, path);
+    for _ in 1..TRIES {
+        match &outcome {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && content.exists() => {
+                outcome = fs_err::hard_link(content, path);
+            }
+            _ => break,
+        }
+    }
+    outcome
+}
+
 async fn copy(artifacts: &ObjectArtifacts, digest: &Digest, path: PathBuf) -> Result<(), ArtifactError> {
     let backend = |error: io::Error| ArtifactError::Backend(Box::new(error));
     let (_, mut content) = artifacts.read(digest).await?;
@@ -110,4 +128,40 @@ async fn copy(artifacts: &ObjectArtifacts, digest: &Digest, path: PathBuf) -> Re
         file.write_all(&piece.map_err(backend)?).await.map_err(backend)?;
     }
     file.flush().await.map_err(backend)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn content_that_is_published_again_meanwhile_can_be_linked() {
+        let place = tempfile::tempdir().unwrap();
+        let content = place.path().join("content");
+        fs_err::write(&content, "x").unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let publisher = scope.spawn(|| {
+                let staged = place.path().join("staged");
+                while !done.load(Ordering::Relaxed) {
+                    fs_err::write(&staged, "x").unwrap();
+                    fs_err::rename(&staged, &content).unwrap();
+                }
+            });
+            for number in 0..5000 {
+                let link = place.path().join(format!("link {}", number % 100));
+                let _ = fs_err::remove_file(&link);
+                let linked = hard_link(&content, &link);
+                if linked.is_err() {
+                    done.store(true, Ordering::Relaxed);
+                }
+                linked.unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+            publisher.join().unwrap();
+        });
+        assert!(hard_link(&place.path().join("absent"), &place.path().join("link")).is_err());
+    }
 }
