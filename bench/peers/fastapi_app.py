@@ -1,4 +1,8 @@
-"""The usual hand-made service: FastAPI, pydantic and ONNX Runtime in one process, one row a request."""
+"""The usual hand-made service: FastAPI, pydantic and ONNX Runtime in one process, one row a request.
+
+It has the handler in both of the forms that people write: a plain `def`, which FastAPI hands to a thread pool and advises
+for work that blocks, and an `async def`, which spares that and blocks the other requests for as long as the model runs.
+"""
 
 import os
 
@@ -25,10 +29,20 @@ class Request(BaseModel):
     inputs: list[Tensor]
 
 
-@app.post("/v2/models/mlp/infer")
-def infer(request: Request):
+def answer(request):
     given = request.inputs[0]
     rows = numpy.array(given.data, dtype=numpy.float32).reshape(given.shape)
-    answer = session.run(None, {given.name: rows})[0]
-    output = {"name": "probs", "shape": list(answer.shape), "datatype": "FP32", "data": answer.ravel().tolist()}
+    probabilities = session.run(None, {given.name: rows})[0]
+    data = probabilities.ravel().tolist()
+    output = {"name": "probs", "shape": list(probabilities.shape), "datatype": "FP32", "data": data}
     return {"model_name": "mlp", "outputs": [output]}
+
+
+@app.post("/pool/v2/models/mlp/infer")
+def infer_in_the_pool(request: Request):
+    return answer(request)
+
+
+@app.post("/async/v2/models/mlp/infer")
+async def infer_in_the_loop(request: Request):
+    return answer(request)

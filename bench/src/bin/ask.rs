@@ -4,6 +4,7 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     path::PathBuf,
+    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -33,9 +34,7 @@ async fn once(target: &Target) -> Result<Vec<u8>, ExchangeError> {
     Ok(Exchange::connect(target).await?.ask().await?.to_vec())
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+async fn answer(arguments: Arguments) -> anyhow::Result<Vec<u8>> {
     let body = match &arguments.body {
         Some(path) => Some(std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
         None => None,
@@ -43,13 +42,26 @@ async fn main() -> anyhow::Result<()> {
     let target =
         Target { address: arguments.address, path: arguments.path, headers: arguments.headers, body };
     let end = Instant::now() + Duration::from_secs_f64(arguments.patience);
-    let answer = loop {
+    loop {
         match once(&target).await {
-            Ok(answer) => break answer,
+            Ok(answer) => return Ok(answer),
             Err(error) if Instant::now() >= end => return Err(error.into()),
             Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
         }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let written = match answer(Arguments::parse()).await {
+        Ok(answer) => std::io::stdout().write_all(&answer).map_err(Into::into),
+        Err(error) => Err(error),
     };
-    std::io::stdout().write_all(&answer)?;
-    Ok(())
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }

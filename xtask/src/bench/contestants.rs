@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use fs_err as fs;
@@ -16,14 +18,15 @@ use crate::process;
 
 /// The model of the one-row comparison, as all contestants call it.
 pub(super) const SMALL: &str = "mlp";
-/// More than any server here needs to start.
-const PATIENCE_SECONDS: u32 = 90;
+/// More than Triton needs to start.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A contestant at work.
 #[derive(Debug)]
 pub(super) struct Served {
     pub(super) contestant: Contestant,
-    pub(super) running: Running,
+    /// Two contestants can be handlers of one server.
+    pub(super) running: Rc<Running>,
     pub(super) door: Door,
 }
 
@@ -80,19 +83,23 @@ pub(super) fn bare_axum(environment: &Environment, scratch: &Path) -> Result<Ser
     command.args(["--address", &address.to_string(), "--threads", &environment.io_threads.to_string()]);
     let running = Running::start(&mut command, &scratch.join("bare-axum.log"))?;
     let door = Door { address, path: path_of(SMALL), headers: Vec::new() };
-    Ok(Served { contestant: Contestant::BareAxum, running, door })
+    Ok(Served { contestant: Contestant::BareAxum, running: Rc::new(running), door })
 }
 
-pub(super) fn fastapi(environment: &Environment, model: &Path, scratch: &Path) -> Result<Served> {
+/// One process with both kinds of handler.
+pub(super) fn fastapi(environment: &Environment, model: &Path, scratch: &Path) -> Result<[Served; 2]> {
     let address = running::free_address()?;
     let mut command = Command::new(&environment.python);
     command.env("PEER_MODEL", model).env("PYTHONDONTWRITEBYTECODE", "1");
     command.args(["-m", "uvicorn", "fastapi_app:app", "--workers", "1", "--log-level", "warning"]);
     command.args(["--no-access-log", "--host", "127.0.0.1", "--port", &address.port().to_string()]);
     command.arg("--app-dir").arg(places::checkout().join("bench/peers"));
-    let running = Running::start(&mut command, &scratch.join("fastapi.log"))?;
-    let door = Door { address, path: path_of(SMALL), headers: Vec::new() };
-    Ok(Served { contestant: Contestant::FastApi, running, door })
+    let running = Rc::new(Running::start(&mut command, &scratch.join("fastapi.log"))?);
+    let handlers = [(Contestant::FastApi, "/pool"), (Contestant::FastApiAsync, "/async")];
+    Ok(handlers.map(|(contestant, prefix)| {
+        let door = Door { address, path: format!("{prefix}{}", path_of(SMALL)), headers: Vec::new() };
+        Served { contestant, running: Rc::clone(&running), door }
+    }))
 }
 
 /// Triton, and the version that it tells; an error when it does not start.
@@ -113,26 +120,32 @@ pub(super) fn triton(
     command.args(["--http-address", "127.0.0.1", "--http-port", &address.port().to_string()]);
     command.args(["--grpc-address", "127.0.0.1", "--grpc-port", &grpc.port().to_string()]);
     command.args(["--allow-metrics", "false"]);
+    let started = Instant::now();
     let mut running = Running::start(&mut command, &log)?;
     let about = Door { address, path: "/v2".to_owned(), headers: Vec::new() };
-    let told = environment.tools.ask(&about, None, PATIENCE_SECONDS);
-    if !running.is_alive() || told.is_err() {
-        eprintln!("{}", running::last_lines(&log));
-    }
-    let told: Value = serde_json::from_slice(&told?).context("Triton's /v2 answers JSON")?;
+    let told = loop {
+        match environment.tools.ask(&about, None, 1) {
+            Ok(told) => break told,
+            Err(error) if !running.is_alive() || started.elapsed() > PATIENCE => {
+                eprintln!("{}", running::last_lines(&log));
+                return Err(error);
+            }
+            Err(_) => {}
+        }
+    };
+    let told: Value = serde_json::from_slice(&told).context("Triton's /v2 answers JSON")?;
     let version = told["version"].as_str().context("Triton tells its version")?.to_owned();
     let door = Door { address, path: path_of(SMALL), headers: Vec::new() };
-    Ok((Served { contestant: Contestant::Triton, running, door }, version))
+    Ok((Served { contestant: Contestant::Triton, running: Rc::new(running), door }, version))
 }
 
 fn lay_out_repository(repository: &Path, packages: &Path, model: &Path) -> Result<()> {
     let ours = places::checkout().join("bench/peers/triton");
     let version = repository.join(SMALL).join("1");
     fs::create_dir_all(&version)?;
-    let config = fs::read_to_string(ours.join("config.pbtxt"))?;
-    let packages = packages.to_str().context("the path of the Python packages is not UTF-8")?;
-    fs::write(repository.join(SMALL).join("config.pbtxt"), config.replace("@PACKAGES@", packages))?;
+    fs::copy(ours.join("config.pbtxt"), repository.join(SMALL).join("config.pbtxt"))?;
     fs::copy(ours.join("model.py"), version.join("model.py"))?;
+    fs::write(version.join("packages.txt"), packages.as_os_str().as_encoded_bytes())?;
     fs::copy(model, version.join("model.onnx"))?;
     Ok(())
 }

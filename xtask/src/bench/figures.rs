@@ -7,7 +7,10 @@ use std::time::Duration;
 pub(super) enum Contestant {
     Modelyard,
     BareAxum,
+    /// A handler that FastAPI hands to its thread pool.
     FastApi,
+    /// A handler that runs on the event loop.
+    FastApiAsync,
     Triton,
 }
 
@@ -88,7 +91,8 @@ impl Contestant {
         match self {
             Self::Modelyard => "Modelyard",
             Self::BareAxum => "bare axum handler",
-            Self::FastApi => "FastAPI + ONNX Runtime",
+            Self::FastApi => "FastAPI + ONNX Runtime, `def`",
+            Self::FastApiAsync => "FastAPI + ONNX Runtime, `async def`",
             Self::Triton => "Triton, Python backend",
         }
     }
@@ -164,6 +168,7 @@ pub(super) mod examples {
                 one_row(Contestant::Modelyard, [9000.0, 60000.0, 50000.0]),
                 one_row(Contestant::BareAxum, [10000.0, 60000.0, 62500.0]),
                 one_row(Contestant::FastApi, [1500.0, 2000.0, 2000.0]),
+                one_row(Contestant::FastApiAsync, [2500.0, 4000.0, 4000.0]),
                 one_row(Contestant::Triton, [3000.0, 10000.0, 10000.0]),
             ],
             left_out: Vec::new(),

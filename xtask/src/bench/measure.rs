@@ -95,7 +95,7 @@ impl Bench<'_> {
 
     fn tell(&self, round: u32, who: &str, connections: usize, per_second: f64) {
         let rounds = self.plan.rounds;
-        eprintln!("round {} of {rounds}  {who:32} {connections:3} connections {per_second:9.0}/s", round + 1);
+        eprintln!("round {} of {rounds}  {who:38} {connections:3} connections {per_second:9.0}/s", round + 1);
     }
 }
 

@@ -1,5 +1,7 @@
 //! One row of a small model over JSON: what a server costs when the model costs next to nothing.
 
+use std::rc::Rc;
+
 use anyhow::Result;
 
 use super::Bench;
@@ -66,10 +68,10 @@ fn start_all(bench: &Bench<'_>) -> Result<Contestants> {
     modelyard.push(SMALL, &model)?;
     let door = modelyard.door(SMALL)?;
     let mut contestants = vec![
-        Served { contestant: Contestant::Modelyard, running: modelyard.running, door },
+        Served { contestant: Contestant::Modelyard, running: Rc::new(modelyard.running), door },
         contestants::bare_axum(bench.environment, &bench.scratch)?,
-        contestants::fastapi(bench.environment, &model, &bench.scratch)?,
     ];
+    contestants.extend(contestants::fastapi(bench.environment, &model, &bench.scratch)?);
     let mut left_out = Vec::new();
     let mut version = None;
     match &bench.environment.triton {
