@@ -82,24 +82,13 @@ fn add_reflection(routes: Routes) -> Routes {
 }
 
 async fn serve_connection(builder: http2::Builder<TokioExecutor>, stream: TcpStream, service: GrpcService) {
-    let drain = service.state.stopping.drain.clone();
-    let stall_limit = service.state.options.http.body_idle_timeout;
-    let stream = GuardedStream::new(stream, stall_limit, Linger::default());
+    let state = Arc::clone(&service.state);
+    let stream = GuardedStream::new(stream, state.options.http.body_idle_timeout, Linger::default());
+    let service = Arc::new(service);
     let service = service_fn(move |request| {
-        let service = service.clone();
+        let service = Arc::clone(&service);
         async move { service.handle(request).await }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let outcome = tokio::select! {
-        biased;
-        outcome = connection.as_mut() => outcome,
-        () = drain.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%error, "a gRPC connection ended early");
-    }
+    state.stopping.drive(connection, http2::Connection::graceful_shutdown).await;
 }

@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_committed_description_is_what_code_makes() {
         let built = serde_json::to_string_pretty(&build().unwrap()).unwrap() + "\n";
-        if env::var_os("MODELYARD_UPDATE_OPENAPI").is_some() {
+        if env::var_os("UPDATE_EXPECTED").is_some() {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../yard-api/openapi.json");
             std::fs::write(path, &built).unwrap();
             return;
@@ -247,7 +247,7 @@ mod tests {
         assert!(
             built == document(),
             "crates/yard-api/openapi.json is not what the routes and bodies say: run this test with \
-             MODELYARD_UPDATE_OPENAPI=1 and commit the file"
+             UPDATE_EXPECTED=1 and commit the file"
         );
     }
 

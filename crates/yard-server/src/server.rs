@@ -58,7 +58,7 @@ pub struct Server {
 impl Server {
     /// Binds the addresses and begins to serve.
     pub async fn start(application: Application, options: ServerOptions) -> Result<Self, StartError> {
-        check_loopback(&options)?;
+        options.check()?;
         let state = Arc::new(ServerState::new(application, options));
         let options = &state.options;
         let http = bind("HTTP", options.http_address, options.http.max_connections, &state).await?;
@@ -119,12 +119,15 @@ impl Drop for Server {
     }
 }
 
-fn check_loopback(options: &ServerOptions) -> Result<(), StartError> {
-    let addresses = [Some(options.http_address), options.grpc_address];
-    let exposed = addresses.into_iter().flatten().find(|address| !address.ip().is_loopback());
-    match exposed {
-        Some(address) if options.insecure_no_auth => Err(StartError::NoKeysBeyondLoopback { address }),
-        _ => Ok(()),
+impl ServerOptions {
+    /// Whether a server can be started with these; to be asked before anything else is begun.
+    pub fn check(&self) -> Result<(), StartError> {
+        let addresses = [Some(self.http_address), self.grpc_address];
+        let exposed = addresses.into_iter().flatten().find(|address| !address.ip().is_loopback());
+        match exposed {
+            Some(address) if self.insecure_no_auth => Err(StartError::NoKeysBeyondLoopback { address }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -161,25 +164,12 @@ async fn serve_http_connection(
     hosts: Arc<HostRules>,
 ) {
     let linger = Linger::default();
-    let drain = state.stopping.drain.clone();
     let stream = GuardedStream::new(stream, state.options.http.body_idle_timeout, linger.clone());
-    let service = HttpService { state, hosts, linger };
+    let service = Arc::new(HttpService { state: Arc::clone(&state), hosts, linger });
     let service = service_fn(move |request| {
-        let service = service.clone();
+        let service = Arc::clone(&service);
         async move { service.handle(request).await }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let outcome = tokio::select! {
-        biased;
-        outcome = connection.as_mut() => outcome,
-        () = drain.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = outcome {
-        // Clients that leave or send nonsense are no event for an operator.
-        tracing::debug!(%error, "a connection ended early");
-    }
+    state.stopping.drive(connection, http1::Connection::graceful_shutdown).await;
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Serves the calls of one connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct GrpcService {
     pub(crate) state: Arc<ServerState>,
     pub(crate) hosts: Arc<HostRules>,

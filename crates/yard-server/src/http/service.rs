@@ -37,7 +37,7 @@ const MAX_FORGOTTEN_BYTES: u64 = 256 << 10;
 const MAX_FORGETTING: Duration = Duration::from_secs(2);
 
 /// Serves the requests of one connection.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct HttpService {
     pub(crate) state: Arc<ServerState>,
     pub(crate) hosts: Arc<HostRules>,

@@ -1,6 +1,6 @@
 //! One listener's accept loop.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt::Display, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -20,6 +20,36 @@ pub(crate) struct Stopping {
     pub(crate) abandon: CancellationToken,
     /// Every connection's task.
     pub(crate) connections: TaskTracker,
+}
+
+impl Stopping {
+    /// Drives a connection to its end. When draining begins it is told so, by `drain`, and goes on until it has finished
+    /// what it has or is abandoned.
+    pub(crate) async fn drive<Connection, E>(
+        &self,
+        connection: Connection,
+        drain: impl FnOnce(Pin<&mut Connection>),
+    ) where
+        Connection: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        tokio::pin!(connection);
+        let outcome = tokio::select! {
+            biased;
+            outcome = connection.as_mut() => outcome,
+            () = self.drain.cancelled() => {
+                drain(connection.as_mut());
+                tokio::select! {
+                    outcome = connection => outcome,
+                    () = self.abandon.cancelled() => Ok(()),
+                }
+            }
+        };
+        if let Err(error) = outcome {
+            // Clients that leave or send nonsense are no event for an operator.
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
 }
 
 /// Limits of a listener.
@@ -74,12 +104,8 @@ impl Acceptor {
                 }
             };
             let served = serve(stream);
-            let abandon = self.stopping.abandon.clone();
             self.stopping.connections.spawn(async move {
-                tokio::select! {
-                    () = served => {}
-                    () = abandon.cancelled() => {}
-                }
+                served.await;
                 drop(permit);
             });
         }

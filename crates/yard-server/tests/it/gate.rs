@@ -197,3 +197,28 @@ async fn health_says_the_same_in_status_and_body() {
         json!({"live": true})
     );
 }
+
+#[tokio::test]
+async fn a_model_that_does_not_move_is_told_from_one_that_is_busy() {
+    let server = TestServer::with_valve(|setting| {
+        setting.serving.stall_after = std::time::Duration::from_millis(100);
+    })
+    .await;
+    let health = || send(server.bare(Method::GET, "/health/ready"));
+    server.valve.close();
+    let stuck = server.request(Method::POST, "/v2/models/valve/infer").json(&crate::harness::valve_body());
+    let stuck = tokio::spawn(send(stuck));
+    while health().await.expect(200).json()["stalled"] == false {
+        tokio::task::yield_now().await;
+    }
+    // The server can still take work for its other models; this one cannot.
+    assert_eq!(health().await.expect(200).json()["ready"], true);
+    assert_eq!(server.get("/v2/models/valve/ready").await.expect(503).json()["ready"], false);
+    assert!(server.get("/metrics").await.expect(200).text().contains("modelyard_stalled 1"));
+    assert_eq!(server.get("/api/v1/status").await.expect(200).json()["served"][0]["stalled"], true);
+    send(server.bare(Method::GET, "/health/live")).await.expect(200);
+    server.valve.open();
+    stuck.await.unwrap().expect(200);
+    assert_eq!(health().await.expect(200).json()["stalled"], false);
+    server.get("/v2/models/valve/ready").await.expect(200);
+}
