@@ -42,6 +42,10 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     insecure_no_auth: bool,
 
+    /// Make another admin key, show it once and keep it in DATA_DIR/admin.key; for when the first one is lost
+    #[arg(long)]
+    new_admin_key: bool,
+
     /// ONNX Runtime's library [default: where `modelyard engine install` put it]
     #[arg(long, value_name = "FILE", env = "ORT_DYLIB_PATH")]
     onnxruntime: Option<PathBuf>,
@@ -101,14 +105,15 @@ pub(crate) fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<()> {
         .build()
         .context("cannot start the runtime")?;
     // On a worker thread: what the main thread drives has to hand every connection over to another thread.
-    let served = runtime.block_on(async { tokio::spawn(serve(settings, library)).await });
+    let new_admin_key = args.new_admin_key;
+    let served = runtime.block_on(async { tokio::spawn(serve(settings, library, new_admin_key)).await });
     runtime.shutdown_background();
     served.context("the server panicked")?
 }
 
-async fn serve(settings: Settings, library: Option<PathBuf>) -> Result<()> {
+async fn serve(settings: Settings, library: Option<PathBuf>, new_admin_key: bool) -> Result<()> {
     let mut signals = signals::Signals::listen()?;
-    let starting = parts::Parts::start(settings, library);
+    let starting = parts::Parts::start(settings, library, new_admin_key);
     let parts = tokio::select! {
         parts = starting => parts?,
         () = signals.next() => return Ok(()),

@@ -12,7 +12,7 @@ use yard_types::Timestamp;
 
 use crate::{
     AccessCounts, AccessError, AccessStoreError, Actor, AllowedModels, AuditEntry, AuditStore, KeyId,
-    KeyRecord, KeyStore, KeyText, NewAuditEntry, NewKey, PresentedKey, PreviousSecret, Principal,
+    KeyKeeper, KeyRecord, KeyStore, KeyText, NewAuditEntry, NewKey, PresentedKey, PreviousSecret, Principal,
     RateLimited, RateLimiter, Role, StoredKey,
     principal::{AccessCounters, ActiveKey},
 };
@@ -61,6 +61,8 @@ pub struct Access {
     changing: Mutex<()>,
     /// Where the clocks of the rate limiters begin.
     origin: Instant,
+    /// Who keeps the text of one of the keys.
+    keeper: Option<Arc<dyn KeyKeeper>>,
 }
 
 // === impl Access: requests ===
@@ -128,9 +130,16 @@ impl Access {
             audit_store,
             changing: Mutex::new(()),
             origin,
+            keeper: None,
         };
         access.refresh().await?;
         Ok(access)
+    }
+
+    /// From now on a rotated key whose text this keeper has is handed to it before the old one stops working.
+    #[must_use]
+    pub fn with_keeper(self, keeper: Arc<dyn KeyKeeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
     }
 
     /// Reads all keys again, for a server that shares its store with others.
@@ -175,7 +184,9 @@ impl Access {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<CreatedKey, AccessError> {
-        self.rotate_and_keep(id, rotation, actor, now, |_| Ok(())).await
+        let keeper = self.keeper.as_ref().filter(|keeper| keeper.kept_key() == Some(id));
+        let keep = |text: &KeyText| keeper.map_or(Ok(()), |keeper| keeper.keep(text));
+        self.rotate_and_keep(id, rotation, actor, now, keep).await
     }
 
     /// As [`Access::rotate`]; hands the new key to `keep` first and changes nothing when that fails.
@@ -241,6 +252,25 @@ impl Access {
         if self.keys.load().values().any(usable) {
             return Ok(None);
         }
+        self.create_admin_key(now, keep).await.map(Some)
+    }
+
+    /// Makes another admin key, for the one who has the server's data but has lost its key. Others go on working.
+    pub async fn new_admin_key(
+        &self,
+        now: Timestamp,
+        keep: impl FnOnce(&KeyText) -> std::io::Result<()> + Send,
+    ) -> Result<CreatedKey, AccessError> {
+        let _changing = self.changing.lock().await;
+        self.create_admin_key(now, keep).await
+    }
+
+    /// Needs `changing` to be held.
+    async fn create_admin_key(
+        &self,
+        now: Timestamp,
+        keep: impl FnOnce(&KeyText) -> std::io::Result<()> + Send,
+    ) -> Result<CreatedKey, AccessError> {
         let new = NewKey {
             name: "admin".into(),
             role: Role::Admin,
@@ -248,7 +278,7 @@ impl Access {
             rate: None,
             expires_at: None,
         };
-        self.create(new, &Actor::system("start"), now, keep).await.map(Some)
+        self.create(new, &Actor::system("start"), now, keep).await
     }
 
     /// Writes an entry of something done elsewhere, such as a promotion.

@@ -149,7 +149,7 @@ async fn story(
     let report = measure(&client, &model, &held_out, &pushed, server, data_dir).await?;
     output.data(&report, || figures(&report))?;
 
-    if !ends_after && !output.is_json() {
+    if !output.is_json() {
         let rows = workshop.join("held_out.csv");
         fs::write(&rows, digits::HELD_OUT_CSV)?;
         output.text(&commands_to_try::render(
@@ -158,6 +158,10 @@ async fn story(
             &rows,
             &held_out.images[held_out.drawn()],
         )?)?;
+        if ends_after {
+            output
+                .text("This server stops now; without --exit it goes on serving, and these commands work.")?;
+        }
     }
     Ok(())
 }
@@ -181,7 +185,7 @@ fn show_a_digit(held_out: &HeldOut, output: Output) -> Result<()> {
     }
     let row = held_out.drawn();
     let (drawing, label) = (digits::draw(&held_out.images[row]), held_out.labels[row]);
-    output.text(&format!("\nA digit that the model has not seen (it is a {label}):\n\n{drawing}\n"))
+    output.text(&format!("\nA digit that the model has not seen (its label: {label}):\n\n{drawing}\n"))
 }
 
 /// A table of one digit of each kind, half of them over each protocol, with the answers beside the true labels.

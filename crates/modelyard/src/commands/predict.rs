@@ -81,7 +81,10 @@ pub(crate) async fn run(args: &PredictArgs, session: &Session) -> Result<()> {
 
     output.talk(format!("{} version {}", answer.model, answer.version));
     let outputs: Vec<_> = answer.outputs.iter().map(render::as_json).collect();
-    let report = json!({"model": answer.model, "version": answer.version, "outputs": outputs});
+    // A number, as all other commands print it; the protocol writes it as text.
+    let version: u32 =
+        answer.version.parse().context("the server answered with a version that is no number")?;
+    let report = json!({"model": answer.model, "version": version, "outputs": outputs});
     output.data(&report, || render::as_lines(&answer.outputs))
 }
 

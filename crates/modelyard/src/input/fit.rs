@@ -39,7 +39,8 @@ pub(super) fn shape_of_rows(spec: &TensorSpec, rows: usize, width: usize) -> Res
         }
         _ => {
             let several = if open.is_some() { "a multiple of " } else { "" };
-            Err(format!("input '{}' takes {several}{fixed} values a row, got {width}", spec.name))
+            let advice = if width > fixed { "; --ignore leaves columns out" } else { "" };
+            Err(format!("input '{}' takes {several}{fixed} values a row, got {width}{advice}", spec.name))
         }
     }
 }

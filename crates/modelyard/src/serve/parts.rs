@@ -32,14 +32,19 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Opens the data directory and starts everything; serves when it returns.
-    pub(super) async fn start(settings: Settings, library: Option<PathBuf>) -> Result<Self> {
+    pub(super) async fn start(
+        settings: Settings,
+        library: Option<PathBuf>,
+        new_admin_key: bool,
+    ) -> Result<Self> {
+        settings.server.check()?;
         let data_directory = DataDirectory::open(&settings.data_dir)?;
         let database = Database::open(&data_directory.database(), &DatabaseOptions::default())
             .await
             .context("cannot open the database")?;
         let engines = engines(library.as_deref());
         let registry = registry(&settings, &data_directory, &database, library).await?;
-        let access = access(&data_directory, &database).await?;
+        let access = access(&data_directory, &database, new_admin_key).await?;
         let queue_defaults = settings.serving.queue.clone();
         let source = RegistrySource::new(registry.clone(), queue_defaults.clone());
         let serving = Serving::start(Arc::new(source), engines.clone(), settings.serving)
@@ -146,16 +151,19 @@ async fn registry(
     Ok(registry)
 }
 
-async fn access(directory: &DataDirectory, database: &Database) -> Result<Access> {
+async fn access(directory: &DataDirectory, database: &Database, new_admin_key: bool) -> Result<Access> {
     let keys = Arc::new(SqliteKeyStore::new(database.clone()));
     let audit = Arc::new(SqliteAuditStore::new(database.clone()));
-    let access = Access::open(keys, audit, Instant::now()).await.context("cannot read the keys")?;
     let file = AdminKeyFile::new(directory.path());
-    let made = access
-        .ensure_admin_key(SystemClock.now(), |text| file.write(text))
-        .await
-        .context("cannot make the first admin key")?;
-    if let Some(key) = made {
+    let access = Access::open(keys, audit, Instant::now()).await.context("cannot read the keys")?;
+    let access = access.with_keeper(Arc::new(file.clone()));
+    let now = SystemClock.now();
+    let made = if new_admin_key {
+        access.new_admin_key(now, |text| file.write(text)).await.map(Some)
+    } else {
+        access.ensure_admin_key(now, |text| file.write(text)).await
+    };
+    if let Some(key) = made.context("cannot make an admin key")? {
         // Once, for the person who starts it; from then on it is in the file alone.
         eprintln!("The admin key of this server, shown this once and kept in {}:", file.path().display());
         eprintln!("  {}", key.text.reveal());

@@ -101,6 +101,11 @@ fn server_settings() -> Vec<Setting> {
             "Most bytes of a body after decompression. Uploads have limits of their own."
         ),
         setting!(
+            "http.max_buffered_bytes",
+            server.http.max_buffered_bytes,
+            "Most bytes of request bodies in memory, REST and gRPC together; more are refused with 503."
+        ),
+        setting!(
             "http.header_timeout",
             server.http.header_timeout,
             "Longest time until a request's head is in."

@@ -71,7 +71,7 @@ fn every_form_of_input_gives_the_same_answers() {
     }
 
     let answer = server.run(&["predict", "digits:1", "--input", "rows.json", "--json"]).json();
-    assert_eq!((answer["model"].as_str(), answer["version"].as_str()), (Some("digits"), Some("1")));
+    assert_eq!((answer["model"].as_str(), answer["version"].as_u64()), (Some("digits"), Some(1)));
     assert_eq!(answer["outputs"][0]["shape"], serde_json::json!([3, 10]));
 }
 

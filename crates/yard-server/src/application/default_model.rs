@@ -21,16 +21,16 @@ impl Coded for NoDefaultModel {
     }
 }
 
-/// The configured model, else the only one that the principal may see.
+/// The configured model, else the only one, of those that the principal may see: a name that it may not see is not told.
 pub(crate) fn choose(
     configured: Option<&ModelName>,
     names: &[ModelName],
     principal: &Principal,
 ) -> Result<ModelName, NoDefaultModel> {
-    if let Some(configured) = configured {
+    let is_visible = |name: &&ModelName| principal.visibility(name.as_str()) == Visibility::Visible;
+    if let Some(configured) = configured.filter(is_visible) {
         return Ok(configured.clone());
     }
-    let is_visible = |name: &&ModelName| principal.visibility(name.as_str()) == Visibility::Visible;
     let mut visible = names.iter().filter(is_visible);
     match (visible.next(), visible.next()) {
         (None, _) => Err(NoDefaultModel::NoModels),

@@ -84,31 +84,53 @@ impl<Value> PathTree<Value> {
         tree.value.get_or_insert_with(make)
     }
 
-    /// The value of the pattern that a path matches, and what its named segments hold.
+    /// The value of the pattern that a path matches, and what its named segments hold. A segment that is not UTF-8 names
+    /// nothing.
     pub(crate) fn find<'a>(&self, path: &'a str) -> Option<(&Value, PathParameters<'a>)> {
-        let mut tree = self;
-        let mut parameters = PathParameters::default();
-        let mut left = path.strip_prefix('/')?;
-        loop {
-            let (segment, after) = match left.split_once('/') {
-                Some((segment, after)) => (segment, Some(after)),
-                None => (left, None),
-            };
-            if let Some((_, next)) = tree.plain.iter().find(|(known, _)| *known == segment) {
-                tree = next;
-            } else if let Some((name, next)) = tree.named.as_ref().filter(|_| !segment.is_empty()) {
-                parameters = parameters.push(name, segment);
-                tree = next;
-            } else {
-                let (name, value) = tree.rest.as_ref().filter(|_| !left.is_empty())?;
-                return Some((value, parameters.push(name, left)));
-            }
-            match after {
-                Some(after) => left = after,
-                None => return tree.value.as_ref().map(|value| (value, parameters)),
-            }
+        self.find_from(path.strip_prefix('/')?, PathParameters::default())
+    }
+
+    /// As deep as the patterns are long, whatever the path.
+    fn find_from<'a>(
+        &self,
+        left: &'a str,
+        parameters: PathParameters<'a>,
+    ) -> Option<(&Value, PathParameters<'a>)> {
+        let (segment, after) = match left.split_once('/') {
+            Some((segment, after)) => (segment, Some(after)),
+            None => (left, None),
+        };
+        if let Some((_, tree)) = self.plain.iter().find(|(known, _)| *known == segment)
+            && let Some(found) = tree.find_after(after, parameters)
+        {
+            return Some(found);
+        }
+        if let Some((name, tree)) = &self.named
+            && !segment.is_empty()
+            && is_text(segment)
+            && let Some(found) = tree.find_after(after, parameters.push(name, segment))
+        {
+            return Some(found);
+        }
+        let (name, value) = self.rest.as_ref().filter(|_| !left.is_empty() && is_text(left))?;
+        Some((value, parameters.push(name, left)))
+    }
+
+    /// Goes on after a segment that led here.
+    fn find_after<'a>(
+        &self,
+        after: Option<&'a str>,
+        parameters: PathParameters<'a>,
+    ) -> Option<(&Value, PathParameters<'a>)> {
+        match after {
+            Some(after) => self.find_from(after, parameters),
+            None => self.value.as_ref().map(|value| (value, parameters)),
         }
     }
+}
+
+fn is_text(segment: &str) -> bool {
+    !segment.contains('%') || percent_decode_str(segment).decode_utf8().is_ok()
 }
 
 #[cfg(test)]
@@ -149,6 +171,11 @@ mod tests {
             "/v2/models/m/versions/3/infer",
             Some(("/v2/models/{model}/versions/{version}/infer", &[("model", "m"), ("version", "3")])),
         );
+        // A model may have the name of a route beside it.
+        check(
+            "/v2/models/stats/versions/3/infer",
+            Some(("/v2/models/{model}/versions/{version}/infer", &[("model", "stats"), ("version", "3")])),
+        );
         check("/files/7/a/b", Some(("/files/{id}/{*path}", &[("id", "7"), ("path", "a/b")])));
     }
 
@@ -164,6 +191,9 @@ mod tests {
             "/v2/models//versions/3/infer",
             "/files/7",
             "/files/7/",
+            "/files/7/%ff",
+            "/files/%ff/a",
+            "/v2/models/%FF",
         ] {
             check(path, None);
         }
@@ -174,7 +204,5 @@ mod tests {
         let tree = tree();
         let (_, parameters) = tree.find("/files/7/a%20b%2Fc").unwrap();
         assert_eq!(parameters.decoded("path").as_deref(), Some("a b/c"));
-        let (_, parameters) = tree.find("/files/7/%ff").unwrap();
-        assert_eq!(parameters.decoded("path"), None);
     }
 }

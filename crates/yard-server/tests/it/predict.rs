@@ -198,8 +198,11 @@ async fn without_a_name_the_only_model_is_meant() {
     let answer = chosen.post("/predict", rows.clone()).await.expect(200);
     assert_eq!(answer.header("x-modelyard-model"), Some("digits"));
     let key = chosen.key(json!({"name": "k", "role": "consumer", "models": ["second"]})).await;
-    let hidden = send(chosen.bare(Method::POST, "/predict").bearer_auth(key).json(&rows)).await.expect(404);
-    assert_eq!(hidden.error(), "Request for unknown model: 'digits' is not found");
+    let answer = send(chosen.bare(Method::POST, "/predict").bearer_auth(key).json(&rows)).await.expect(200);
+    assert_eq!(answer.header("x-modelyard-model"), Some("second"), "the name of a hidden model is not told");
+    let key = chosen.key(json!({"name": "k", "role": "consumer", "models": ["third"]})).await;
+    let none = send(chosen.bare(Method::POST, "/predict").bearer_auth(key).json(&rows)).await.expect(400);
+    assert!(!none.error().contains("digits"), "{}", none.error());
 }
 
 #[tokio::test]

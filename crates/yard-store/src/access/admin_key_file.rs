@@ -6,7 +6,7 @@ use std::{
 };
 
 use fs_err::{self as fs, os::unix::fs::OpenOptionsExt};
-use yard_access::KeyText;
+use yard_access::{KeyId, KeyKeeper, KeyText, PresentedKey};
 
 const NAME: &str = "admin.key";
 const NEW_NAME: &str = ".admin.key.new";
@@ -57,6 +57,17 @@ impl AdminKeyFile {
         let mut text = String::new();
         file.take(MAX_BYTES).read_to_string(&mut text)?;
         Ok(Some(KeyText::new(text.trim())))
+    }
+}
+
+impl KeyKeeper for AdminKeyFile {
+    fn kept_key(&self) -> Option<KeyId> {
+        let text = self.read().ok().flatten()?;
+        PresentedKey::parse(text.reveal().trim()).map(|key| key.id())
+    }
+
+    fn keep(&self, text: &KeyText) -> io::Result<()> {
+        self.write(text)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Instant};
 
 use yard_access::{
-    Access, Actor, AllowedModels, KeyId, KeyStore, NewAuditEntry, NewKey, Role, store_suite::Stores,
+    Access, Actor, AllowedModels, KeyId, KeyStore, NewAuditEntry, NewKey, Role, Rotation, store_suite::Stores,
 };
 use yard_types::Timestamp;
 
@@ -95,4 +95,25 @@ async fn a_key_that_lost_its_models_is_an_error_and_not_a_key_that_sees_all() {
     let outcome = SqliteKeyStore::new(database).keys().await;
     assert!(matches!(outcome, Err(AccessStoreError::Backend(_))), "{outcome:?}");
     assert_eq!("00000000000a".parse::<KeyId>(), Ok(KeyId::from_bits(10)));
+}
+
+#[tokio::test]
+async fn the_file_follows_the_rotation_of_its_key_and_of_no_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = database(&directory).await;
+    let file = AdminKeyFile::new(directory.path());
+    let access = access(&database).await.with_keeper(Arc::new(file.clone()));
+    let now = Timestamp(1);
+    let first = access.ensure_admin_key(now, |text| file.write(text)).await.unwrap().unwrap();
+    let another = access.new_admin_key(now, |_| Ok(())).await.unwrap();
+    let actor = Actor::system("test");
+
+    access.rotate(another.record.id, Rotation::AtOnce, &actor, now).await.unwrap();
+    assert_eq!(file.read().unwrap().unwrap().reveal(), first.text.reveal());
+
+    let rotated = access.rotate(first.record.id, Rotation::AtOnce, &actor, now).await.unwrap();
+    let kept = file.read().unwrap().unwrap();
+    assert_eq!(kept.reveal(), rotated.text.reveal());
+    assert!(access.authenticate(kept.reveal(), now).is_ok());
+    assert!(access.authenticate(first.text.reveal(), now).is_err());
 }

@@ -190,9 +190,9 @@ pub(super) async fn server(client: Result<Client>) -> (Vec<Finding>, bool) {
         Err(error) => findings.push(Finding::mend("server", error.to_string(), "look into its log")),
     }
     findings.push(match client.models().await {
-        Ok(models) => Finding::good("key", format!("accepted; it sees {} models", models.len())),
+        Ok(models) => Finding::good("key", format!("accepted; models that it sees: {}", models.len())),
         Err(error) => {
-            Finding::mend("key", error.to_string(), "pass another with --api-key or MODELYARD_API_KEY")
+            Finding::mend("key", error.to_string(), "pass a valid one with --api-key or MODELYARD_API_KEY")
         }
     });
     (findings, true)
