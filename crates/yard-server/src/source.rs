@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use yard_engine::ModelPackage;
 use yard_registry::{AliasRecord, JoiningRecord, ModelRecord, Registry, RegistryError, ServingOptions};
 use yard_serving::{LoadPlan, ModelRoutes, ModelSource, QueueOptions, SourceError};
-use yard_types::{ModelName, VersionRef, VersionState};
+use yard_types::{Dim, ModelName, Signature, VersionRef, VersionState};
 
 /// Tells serving what the registry knows.
 #[derive(Debug, Clone)]
@@ -68,10 +68,18 @@ impl ModelSource for RegistrySource {
             package: ModelPackage::new(lease.path(), record.proof.main),
             engine: record.proof.engine.name,
             joining_allowed: matches!(record.proof.joining, JoiningRecord::Allowed { .. }),
-            single_run: record.proof.single_run,
+            single_run: record.proof.single_run.filter(|_| has_fixed_rows(&record.proof.signature)),
             package_guard: Box::new(lease),
         })
     }
+}
+
+/// Whether every row has the same size, so that the time of one says something about the others.
+fn has_fixed_rows(signature: &Signature) -> bool {
+    signature.inputs.iter().all(|input| {
+        let dims = input.shape.as_deref();
+        dims.is_some_and(|dims| dims.iter().skip(1).all(|dim| matches!(dim, Dim::Fixed(_))))
+    })
 }
 
 fn backend(error: RegistryError) -> SourceError {
