@@ -162,7 +162,7 @@ impl Coded for RegistryError {
                 ErrorCode::InvalidArgument
             }
             Self::TooLarge(_) | Self::Artifact(ArtifactError::TooLarge { .. }) => ErrorCode::PayloadTooLarge,
-            Self::TooManyUploads { .. } => ErrorCode::Unavailable,
+            Self::TooManyUploads { .. } | Self::Store(StoreError::Full(_)) => ErrorCode::Unavailable,
             Self::Refused(failure) => failure.code,
             Self::ProofLost | Self::Package(_) | Self::Artifact(_) | Self::Store(StoreError::Backend(_)) => {
                 ErrorCode::Internal

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// The rows that the caller named are not there.
     #[error("{0} is not there")]
     Missing(String),
+    /// There is no room for the change; nothing was changed.
+    #[error("the disk of the server is full: nothing can be changed until its operator frees some space")]
+    Full(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store itself failed.
     #[error("the metadata store failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),

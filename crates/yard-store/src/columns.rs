@@ -16,9 +16,18 @@ struct UnusableColumn {
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// What SQLite says when there is no room on the disk, or no page left that the file may have.
+const SQLITE_FULL: &str = "13";
+
 /// Wraps a fault of the store.
 pub(crate) fn backend(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::Backend(error.into())
+    let error = error.into();
+    if is_full(&*error) { StoreError::Full(error) } else { StoreError::Backend(error) }
+}
+
+fn is_full(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let database_error = error.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    database_error.is_some_and(|error| error.code().as_deref() == Some(SQLITE_FULL))
 }
 
 /// A fault in one column.

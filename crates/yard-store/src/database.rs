@@ -8,7 +8,7 @@ use std::{
 };
 
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection as _, Sqlite, SqlitePool, Transaction,
     migrate::MigrateError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -126,6 +126,16 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // On some errors, a full disk among them, SQLite ends the transaction by itself. The rollback that follows then
+        // fails, and the connection is counted as inside a transaction for good: no other could begin on it. A
+        // connection that comes back in such a state is closed, and the next caller gets a new one.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Answered only after the rollback of a transaction that was dropped, which may still be in the queue.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 use sqlx::Row;
+use yard_registry::StoreError;
 
 use super::*;
+use crate::columns::backend;
 
 async fn open() -> (tempfile::TempDir, Database) {
     let directory = tempfile::tempdir().unwrap();
@@ -46,6 +48,49 @@ async fn a_transaction_that_is_dropped_leaves_nothing() {
     let names = sqlx::query("SELECT name FROM models").fetch_all(database.reader()).await.unwrap();
     let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
     assert_eq!(names, ["kept"]);
+}
+
+const INSERT: &str = "INSERT INTO models (name, created_at, next_version, serving_json) VALUES (?, 0, 1, ?)";
+
+/// Lets the file grow no more, as on a full disk. It holds for one connection.
+async fn fill(database: &Database) {
+    let pages = pragma(&database.writer, "PRAGMA page_count").await;
+    let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+    sqlx::query(limit).fetch_one(&database.writer).await.unwrap();
+}
+
+/// Writes a row that takes many pages.
+async fn insert_large(database: &Database, name: &str) -> Result<(), sqlx::Error> {
+    let mut transaction = database.write().await?;
+    sqlx::query(INSERT).bind(name).bind("x".repeat(100_000)).execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_writes_only_as_long_as_it_is_full() {
+    let (_directory, database) = open().await;
+    insert_large(&database, "before").await.unwrap();
+    for _ in 0..3 {
+        fill(&database).await;
+        let error = backend(insert_large(&database, "lost").await.unwrap_err());
+        assert!(matches!(error, StoreError::Full(_)), "{error:?}");
+    }
+    insert_large(&database, "after").await.unwrap();
+    let names = sqlx::query("SELECT name FROM models ORDER BY name DESC").fetch_all(database.reader()).await;
+    let names: Vec<String> = names.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["before", "after"]);
+    assert_eq!(pragma(database.reader(), "PRAGMA integrity_check").await, "ok");
+}
+
+#[tokio::test]
+async fn a_connection_in_good_order_is_kept() {
+    let (_directory, database) = open().await;
+    // Lives as long as its connection.
+    sqlx::query("CREATE TEMP TABLE mark (x)").execute(&database.writer).await.unwrap();
+    insert_large(&database, "kept").await.unwrap();
+    insert_large(&database, "kept").await.expect_err("the name is taken");
+    drop(database.write().await.unwrap());
+    assert_eq!(pragma(&database.writer, "SELECT count(*) FROM mark").await, "0");
 }
 
 #[tokio::test]
