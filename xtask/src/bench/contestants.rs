@@ -34,6 +34,7 @@ pub(super) struct Served {
 #[derive(Debug)]
 pub(super) struct Modelyard {
     pub(super) running: Running,
+    pub(super) log: PathBuf,
     program: PathBuf,
     address: String,
     key: String,
@@ -54,11 +55,12 @@ impl Modelyard {
         command.env("ORT_DYLIB_PATH", &environment.support.runtime);
         command.arg("serve").arg("--data-dir").arg(data);
         command.args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]);
-        let (running, line) = Running::start_and_read_line(&mut command, &data.with_extension("log"))?;
+        let log = data.with_extension("log");
+        let (running, line) = Running::start_and_read_line(&mut command, &log)?;
         let ready: Value = serde_json::from_str(&line).context("modelyard serve prints JSON")?;
         let address = ready["http"].as_str().context("modelyard serve tells its address")?.to_owned();
         let key = fs::read_to_string(data.join("admin.key"))?.trim().to_owned();
-        Ok(Self { running, program: environment.modelyard.clone(), address, key })
+        Ok(Self { running, log, program: environment.modelyard.clone(), address, key })
     }
 
     pub(super) fn push(&self, name: &str, model: &Path) -> Result<()> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::usage::Memory;
+
 /// Who takes part in the one-row comparison, in the order of the turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Contestant {
@@ -67,10 +69,10 @@ pub(super) struct Neighbour {
 pub(super) struct Start {
     /// From starting the process to the first prediction.
     pub(super) first_answer: Duration,
-    /// Resident bytes of the server that has answered nothing yet.
-    pub(super) memory_before: u64,
-    /// Resident bytes of the server, idle again after its first answer.
-    pub(super) memory_after: u64,
+    /// Of the server that has answered nothing yet.
+    pub(super) memory_before: Memory,
+    /// Of the server, idle again after its first answer.
+    pub(super) memory_after: Memory,
 }
 
 /// Everything that `bench serving` measures.
@@ -184,8 +186,8 @@ pub(super) mod examples {
             neighbours: vec![Neighbour { connections: 1, alone: sample(9000.0), beside: sample(8000.0) }],
             start: Start {
                 first_answer: Duration::from_millis(120),
-                memory_before: 30_000_000,
-                memory_after: 39_000_000,
+                memory_before: Memory { resident: 30_000_000, private: 10_000_000 },
+                memory_after: Memory { resident: 39_000_000, private: 15_000_000 },
             },
         }
     }

@@ -151,16 +151,20 @@ fn write_neighbours(text: &mut String, rows: &[Neighbour]) -> std::fmt::Result {
 
 fn write_start(text: &mut String, figures: &Serving) -> std::fmt::Result {
     let start = &figures.start;
-    writeln!(text, "\n## Start")?;
+    writeln!(text, "\n## Start and idle memory")?;
     writeln!(
         text,
         "\nWith a data directory that holds the digits model already, files in the system's cache, ONNX Runtime as engine: \
-         {:.0} ms from starting the process to its first prediction (median of 5). Idle memory: {} MB after the start, {} MB \
-         after the first answer.",
-        start.first_answer.as_secs_f64() * 1e3,
-        megabytes(start.memory_before),
-        megabytes(start.memory_after)
-    )
+         {:.0} ms from starting the process to its first prediction (median of 5).\n",
+        start.first_answer.as_secs_f64() * 1e3
+    )?;
+    writeln!(text, "| idle | resident MB | of that private, not mapped from files, MB |\n|---|---|---|")?;
+    for (when, memory) in
+        [("after the start", start.memory_before), ("after the first answer", start.memory_after)]
+    {
+        writeln!(text, "| {when} | {} | {} |", megabytes(memory.resident), megabytes(memory.private))?;
+    }
+    Ok(())
 }
 
 fn write_machine(text: &mut String, document: &Document) -> std::fmt::Result {
@@ -267,7 +271,7 @@ mod tests {
         check(&document, "cargo xtask bench serving --rounds 3 --seconds 4");
         let text = render(&document);
         assert!(text.contains("120 ms from starting the process"), "{text}");
-        assert!(text.contains("30.0 MB after the start, 39.0 MB after the first answer"), "{text}");
+        check(&document, "| after the first answer | 39.0 | 15.0 |");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
-use super::usage::{self, Usage};
+use super::usage::{self, Memory, Usage};
 use crate::process;
 
 /// Stopped when dropped.
@@ -53,6 +53,11 @@ impl Running {
         usage::of_family(self.child.id())
     }
 
+    /// Of the server alone, without descendants.
+    pub(super) fn memory(&self) -> Result<Memory> {
+        usage::memory_of(self.child.id())
+    }
+
     /// Whether it has not ended.
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -84,6 +89,18 @@ pub(super) fn last_lines(log: &Path) -> String {
     lines[lines.len().saturating_sub(15)..].join("\n")
 }
 
+/// Shows what a server warned of: a figure that surprises often has its reason there.
+pub(super) fn show_warnings(log: &Path) {
+    let text = fs::read(log).unwrap_or_default();
+    for line in String::from_utf8_lossy(&text).lines().filter(|line| is_warning(line)) {
+        eprintln!("the server said: {line}");
+    }
+}
+
+fn is_warning(line: &str) -> bool {
+    line.split_whitespace().any(|word| word == "WARN" || word == "ERROR")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +121,12 @@ mod tests {
         let started = Instant::now();
         drop(running);
         assert!(started.elapsed() < Duration::from_secs(19), "it had to be killed");
+    }
+
+    #[test]
+    fn warnings_are_told_from_the_rest_of_a_log() {
+        assert!(is_warning("2026-01-01T00:00:00Z  WARN runs move to the compute threads"));
+        assert!(!is_warning("2026-01-01T00:00:00Z  INFO ready reason=\"no WARNING\""));
     }
 
     #[test]

@@ -136,8 +136,8 @@ pub(super) fn of_serving(serving: &Serving) -> Vec<Target> {
         measured: Some(start.first_answer.as_secs_f64() * 1e3),
     });
     for (work, bytes) in [
-        ("idle memory after the start", start.memory_before),
-        ("idle memory after the first answer", start.memory_after),
+        ("idle memory after the start", start.memory_before.resident),
+        ("idle memory after the first answer", start.memory_after.resident),
     ] {
         targets.push(Target {
             work: work.to_owned(),

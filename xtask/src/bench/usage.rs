@@ -14,6 +14,18 @@ pub(super) struct Usage {
     pub(super) memory: u64,
 }
 
+/// Resident bytes of one process, and how much of them it does not share with the files it was loaded from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) resident: u64,
+    pub(super) private: u64,
+}
+
+pub(super) fn memory_of(process: u32) -> Result<Memory> {
+    let text = fs::read_to_string(format!("/proc/{process}/status"))?;
+    parse_memory(&text).context("the system does not tell how much memory a process has")
+}
+
 /// One process as `/proc/PID/stat` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -79,6 +91,15 @@ fn parse(text: &str) -> Option<Stat> {
     })
 }
 
+fn parse_memory(text: &str) -> Option<Memory> {
+    let bytes = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        let kibibytes: u64 = line.trim_start_matches(':').trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kibibytes * 1024)
+    };
+    Some(Memory { resident: bytes("VmRSS")?, private: bytes("RssAnon")? })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +121,13 @@ mod tests {
         let processes = [(1, stat(0, 1, 1)), (5, stat(1, 1, 1)), (6, stat(5, 1, 1)), (7, stat(6, 1, 1))];
         assert_eq!(family(5, &processes), [5, 6, 7]);
         assert_eq!(family(7, &processes), [7]);
+    }
+
+    #[test]
+    fn memory_is_read_by_name() {
+        let text = "Name:\tx\nVmRSS:\t   40 kB\nRssAnon:\t   10 kB\nRssFile:\t   30 kB\n";
+        assert_eq!(parse_memory(text), Some(Memory { resident: 40 << 10, private: 10 << 10 }));
+        assert_eq!(parse_memory("Name:\tx\n"), None);
     }
 
     #[test]

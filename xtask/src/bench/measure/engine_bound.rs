@@ -8,6 +8,7 @@ use super::{Bench, neighbour};
 use crate::bench::contestants::{Modelyard, SMALL};
 use crate::bench::figures::{EngineBound, Neighbour, Sample, median};
 use crate::bench::question::{Question, Sample as ModelSample};
+use crate::bench::running;
 use crate::bench::tools::Door;
 use crate::process;
 
@@ -36,6 +37,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<(Vec<EngineBound>, Vec<Neighb
     let (ocr, _) = one(bench, &modelyard, ocr(bench)?)?;
     let (encoder, asked) = one(bench, &modelyard, encoder(bench)?)?;
     let neighbours = neighbour::measure(bench, &modelyard, &asked)?;
+    running::show_warnings(&modelyard.log);
     Ok((vec![ocr, encoder], neighbours))
 }
 

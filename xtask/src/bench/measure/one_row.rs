@@ -8,6 +8,7 @@ use super::Bench;
 use crate::bench::contestants::{self, Modelyard, SMALL, Served};
 use crate::bench::figures::{Contestant, OneRow, Point, Sample};
 use crate::bench::question::{self, Question, Sample as ModelSample};
+use crate::bench::running;
 
 /// Connections at which everybody is measured.
 pub(in crate::bench) const CONNECTIONS: [usize; 3] = [1, 16, 64];
@@ -44,6 +45,8 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Outcome> {
             }
         }
     }
+
+    running::show_warnings(&bench.scratch.join("one-row.log"));
 
     let mut rows = Vec::new();
     for (served, samples) in contestants.iter().zip(&samples) {

@@ -40,10 +40,10 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Start> {
 
     let modelyard = Modelyard::start(bench.environment, &data)?;
     std::thread::sleep(REST);
-    let memory_before = modelyard.running.usage()?.memory;
+    let memory_before = modelyard.running.memory()?;
     tools.check(&modelyard.door(MODEL)?, &question)?;
     std::thread::sleep(REST);
-    let memory_after = modelyard.running.usage()?.memory;
+    let memory_after = modelyard.running.memory()?;
     Ok(Start { first_answer, memory_before, memory_after })
 }
 
