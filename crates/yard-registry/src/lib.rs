@@ -28,6 +28,6 @@ pub use records::{
 };
 pub use registry::{
     CheckDepth, CommitOutcome, GarbageReport, IntegrityFault, PackageLease, RecoveryReport, Registry,
-    RegistryOptions,
+    RegistryOptions, Rollback,
 };
 pub use store::{Clock, RegistryStore, StoreError, SystemClock};

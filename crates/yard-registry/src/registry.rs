@@ -13,6 +13,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::{RwLock, Semaphore};
 use yard_types::{AliasName, ModelName, PackagePath, Selector, VersionNumber, VersionState};
 
+pub use aliases::Rollback;
 pub use commit::CommitOutcome;
 pub use garbage::{GarbageReport, RecoveryReport};
 pub use integrity::{CheckDepth, IntegrityFault};

@@ -44,12 +44,20 @@ pub(crate) struct Slot {
     pub(crate) explicit: bool,
     /// Loaded because a request named its number: stays until its room is needed.
     pub(crate) on_demand: bool,
-    /// Loaded for an alias that is about to move: stays until the next refresh.
-    pub(crate) prepared: bool,
+    /// Held by whoever had it loaded for an alias that is about to move.
+    pub(crate) prepared: Prepared,
     /// Unloaded on request.
     pub(crate) barred: bool,
     pub(crate) failure: Option<Failure>,
 }
+
+/// Keeps a version in memory for an alias that is about to move to it: what [`crate::Serving::prepare`] gives.
+///
+/// Dropped when the alias has moved or will not: the next [`crate::Serving::refresh`] lets go of a version that
+/// nobody else wants. Any number of moves may hold the same version.
+#[derive(Debug, Clone, Default)]
+#[must_use = "the version is kept only as long as this is held"]
+pub struct Prepared(Arc<()>);
 
 /// Why and when a version failed to load.
 #[derive(Debug, Clone)]
@@ -152,7 +160,10 @@ impl ModelState {
 
     /// Whether anything but a passing request wants the version in memory.
     pub(crate) fn is_wanted(&self, number: VersionNumber) -> bool {
-        let held = self.slots.get(&number).is_some_and(|slot| slot.explicit || slot.prepared || slot.loading);
+        let held = self
+            .slots
+            .get(&number)
+            .is_some_and(|slot| slot.explicit || slot.prepared.is_held() || slot.loading);
         held || self.is_alias_target(number)
     }
 
@@ -172,6 +183,13 @@ impl ModelState {
         self.draining.retain(|version| version.strong_count() > 0);
         self.slots
             .retain(|_, slot| slot.live.is_some() || slot.loading || slot.barred || slot.failure.is_some());
+    }
+}
+
+impl Prepared {
+    /// Whether anybody beside the slot has it.
+    fn is_held(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 }
 

@@ -35,10 +35,11 @@ mod status;
 mod version;
 mod watchdog;
 
+pub use control::Prepared;
 pub use error::{ServingError, StartError};
 pub use lease::{Lease, Prediction, QueueClass, RequestContext, Timings};
 pub use metrics::{Bucket, HistogramSnapshot, MetricsSnapshot};
 pub use options::{QueueOptions, ServingSettings};
-pub use serving::{Serving, ShutdownReport, StartReport};
+pub use serving::{RefreshReport, Serving, ShutdownReport, StartReport};
 pub use source::{LoadPlan, ModelRoutes, ModelSource, SourceError};
 pub use status::{ModelStatus, VersionStatus, VersionStatusState};

@@ -11,8 +11,8 @@ use std::{
 use yard_types::{AliasName, ModelName, Selector, VersionNumber, VersionRef};
 
 use crate::{
-    ModelRoutes, ServingError, clock,
-    control::{Failure, ModelControl, ModelState},
+    ModelRoutes, RefreshReport, ServingError, clock,
+    control::{Failure, ModelControl, ModelState, Prepared},
     host::Host,
     loading::Loader,
     routes::Routes,
@@ -162,7 +162,7 @@ impl Core {
             }
             std::mem::replace(&mut state.barred, false)
         };
-        let refreshed = self.refresh_held(&control, None).await;
+        let refreshed = self.refresh_held(&control, None).await.and_then(RefreshReport::all);
         if refreshed.is_err()
             && was_barred
             && self.routes.find(model.as_str(), &Selector::Production).is_none()
@@ -188,7 +188,8 @@ impl Core {
             slot.barred = true;
             slot.explicit = false;
             slot.on_demand = false;
-            slot.prepared = false;
+            // Whoever prepared it wanted it before it was unloaded.
+            slot.prepared = Prepared::default();
             slot.failure = None;
             state.retire(reference.version).into_iter().collect()
         }))
@@ -207,17 +208,15 @@ impl Core {
     }
 
     /// Loads a version beside what runs, for an alias that is about to lead to it.
-    pub(crate) async fn prepare(&self, reference: &VersionRef) -> Result<(), ServingError> {
+    pub(crate) async fn prepare(&self, reference: &VersionRef) -> Result<Prepared, ServingError> {
         let control = self.control(&reference.model).await?;
         let _operation = control.operation.lock().await;
         self.ensure_loaded(&control, reference.version, AfterFailure::TryAgain).await?;
-        control.change(&self.routes, |state| {
-            if let Some(slot) = state.slots.get_mut(&reference.version) {
-                slot.prepared = true;
-                slot.barred = false;
-            }
-        });
-        Ok(())
+        Ok(control.change(&self.routes, |state| {
+            let slot = state.slots.entry(reference.version).or_default();
+            slot.barred = false;
+            slot.prepared.clone()
+        }))
     }
 
     /// Brings a model in line with the source; with `routes` if they were just read.
@@ -225,10 +224,10 @@ impl Core {
         &self,
         model: &ModelName,
         routes: Option<ModelRoutes>,
-    ) -> Result<(), ServingError> {
+    ) -> Result<RefreshReport, ServingError> {
         let control = match self.control(model).await {
             // It is gone, and nothing of it was here.
-            Err(ServingError::UnknownModel { .. }) => return Ok(()),
+            Err(ServingError::UnknownModel { .. }) => return Ok(RefreshReport::default()),
             control => control?,
         };
         let _operation = control.operation.lock().await;
@@ -239,14 +238,14 @@ impl Core {
         &self,
         control: &Arc<ModelControl>,
         routes: Option<ModelRoutes>,
-    ) -> Result<(), ServingError> {
+    ) -> Result<RefreshReport, ServingError> {
         let routes = match routes {
             Some(routes) => Some(routes),
             None => self.loader.source().routes(&control.model).await.map_err(ServingError::Source)?,
         };
         let Some(routes) = routes else {
             self.forget(control);
-            return Ok(());
+            return Ok(RefreshReport::default());
         };
         self.adopt_options(control, &routes);
         let needed: Vec<VersionNumber> = {
@@ -259,7 +258,7 @@ impl Core {
             }
             needed
         };
-        let mut first_error = None;
+        let mut report = RefreshReport::default();
         for number in needed {
             if let Err(error) = self.ensure_loaded(control, number, AfterFailure::TryAgain).await {
                 tracing::error!(
@@ -268,7 +267,7 @@ impl Core {
                     error = &error as &dyn std::error::Error,
                     "an alias keeps its old version, since the new one cannot be loaded"
                 );
-                first_error.get_or_insert(error);
+                report.failed.push((number, error));
             }
         }
         control.change(&self.routes, |state| {
@@ -284,9 +283,6 @@ impl Core {
                 aliases.push((alias, served));
             }
             state.aliases = aliases;
-            for slot in state.slots.values_mut() {
-                slot.prepared = false;
-            }
             let unwanted: Vec<VersionNumber> = state
                 .slots
                 .iter()
@@ -300,7 +296,7 @@ impl Core {
                 }
             }
         });
-        first_error.map_or(Ok(()), Err)
+        Ok(report)
     }
 
     /// Whether a refresh has to load the version before the alias may lead to it.

@@ -10,11 +10,11 @@ use std::{
 };
 
 use yard_engine::Engine;
-use yard_types::{ModelName, Selector, VersionRef};
+use yard_types::{ModelName, Selector, VersionNumber, VersionRef};
 
 use crate::{
     Lease, MetricsSnapshot, ModelSource, ModelStatus, ServingError, ServingSettings, SourceError, StartError,
-    clock, error::shown, host::Host, loading::Loader, operations::Core, version::Version,
+    clock, control::Prepared, error::shown, host::Host, loading::Loader, operations::Core, version::Version,
 };
 
 /// Serves the models of a source. Cheap to clone; all clones are the same.
@@ -38,6 +38,13 @@ pub struct StartReport {
     pub loaded: Vec<VersionRef>,
     /// Models of which something could not be loaded.
     pub failed: Vec<(ModelName, ServingError)>,
+}
+
+/// What [`Serving::refresh`] brought.
+#[derive(Debug, Default)]
+pub struct RefreshReport {
+    /// Versions that aliases lead to and that could not be loaded: those aliases go on leading to their old versions.
+    pub failed: Vec<(VersionNumber, ServingError)>,
 }
 
 /// How [`Serving::shutdown`] ended.
@@ -83,8 +90,11 @@ impl Serving {
         let mut report = StartReport::default();
         while let Some(ended) = refreshes.join_next().await {
             match ended {
-                Ok((_, Ok(()))) => {}
-                Ok((model, Err(error))) => report.failed.push((model, error)),
+                Ok((model, refreshed)) => {
+                    if let Err(error) = refreshed.and_then(RefreshReport::all) {
+                        report.failed.push((model, error));
+                    }
+                }
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
                 // The runtime is ending.
                 Err(_) => return Ok(report),
@@ -151,8 +161,9 @@ impl Serving {
     }
 
     /// Loads and warms a version beside what runs, before an alias is moved to it. When this fails, nothing has
-    /// changed. Whatever became of the move, [`Serving::refresh`] is to follow: it lets go of what was not needed.
-    pub async fn prepare(&self, version: &VersionRef) -> Result<(), ServingError> {
+    /// changed. Whatever became of the move, what this gives is to be dropped after it and [`Serving::refresh`] is to
+    /// follow: it lets go of what was not needed.
+    pub async fn prepare(&self, version: &VersionRef) -> Result<Prepared, ServingError> {
         let version = version.clone();
         self.finish(|core| async move { core.prepare(&version).await }).await
     }
@@ -160,8 +171,9 @@ impl Serving {
     /// Reads a model's aliases and options again, loads what they need now, switches, and lets go of what neither an
     /// alias nor a load on request wants any more.
     ///
-    /// An alias whose new version cannot be loaded goes on leading to its old one; that is the error here.
-    pub async fn refresh(&self, model: &ModelName) -> Result<(), ServingError> {
+    /// An alias whose new version cannot be loaded goes on leading to its old one and does not stop the others; the
+    /// report tells of it. An error means that the source did not answer and nothing has changed.
+    pub async fn refresh(&self, model: &ModelName) -> Result<RefreshReport, ServingError> {
         let model = model.clone();
         self.finish(|core| async move { core.refresh(&model, None).await }).await
     }
@@ -239,6 +251,15 @@ impl Serving {
             }
         };
         tokio::time::timeout_at(deadline.into(), all_gone).await.is_ok()
+    }
+}
+
+// === impl RefreshReport ===
+
+impl RefreshReport {
+    /// For whoever wants all of them loaded: the first that could not be.
+    pub(crate) fn all(self) -> Result<(), ServingError> {
+        self.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 }
 

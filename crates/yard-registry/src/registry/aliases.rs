@@ -13,6 +13,17 @@ const FIRST_PAGE: u32 = 64;
 /// How often a rollback starts over because the alias was moved meanwhile.
 const ROLLBACK_ATTEMPTS: usize = 8;
 
+/// A rollback that can be made: what [`Registry::rollback_target`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// Where the alias points.
+    pub from: VersionNumber,
+    /// Where it pointed before.
+    pub to: VersionNumber,
+    /// The newest move by which this was decided.
+    newest: u64,
+}
+
 impl Registry {
     /// All aliases of all models.
     pub async fn aliases(&self) -> Result<Vec<AliasRecord>, RegistryError> {
@@ -59,8 +70,33 @@ impl Registry {
         Ok(self.store.move_alias(model, alias, version, self.clock.now(), by).await?)
     }
 
-    /// Undoes the last promotion of an alias that has not been undone yet: a second rollback goes back one more step.
-    /// Gives where the alias pointed and where it points now.
+    /// Where a rollback of an alias goes: it undoes the last promotion that has not been undone yet, so that a second
+    /// rollback goes back one more step. Changes nothing; [`Self::roll_back_to`] does.
+    pub async fn rollback_target(
+        &self,
+        model: &ModelName,
+        alias: &AliasName,
+    ) -> Result<Rollback, RegistryError> {
+        self.alias_target(model, alias).await?;
+        let rollback = self.rollback_step(model, alias).await?;
+        self.require_ready(model, rollback.to).await?;
+        Ok(rollback)
+    }
+
+    /// Makes a rollback that was looked up before; [`StoreError::Conflict`] when the alias has been moved since.
+    pub async fn roll_back_to(
+        &self,
+        model: &ModelName,
+        alias: &AliasName,
+        rollback: &Rollback,
+        by: &Actor,
+    ) -> Result<(), RegistryError> {
+        let Rollback { to, newest, .. } = *rollback;
+        Ok(self.store.roll_back_alias(model, alias, to, newest, self.clock.now(), by).await?)
+    }
+
+    /// Looks a rollback up and makes it, anew when somebody moves the alias between. Gives where the alias pointed and
+    /// where it points now.
     pub async fn rollback(
         &self,
         model: &ModelName,
@@ -69,15 +105,13 @@ impl Registry {
     ) -> Result<(VersionNumber, VersionNumber), RegistryError> {
         let mut attempt = 1;
         loop {
-            let from = self.alias_target(model, alias).await?;
-            let (newest, to) = self.rollback_step(model, alias).await?;
-            self.require_ready(model, to).await?;
-            let moved = self.store.roll_back_alias(model, alias, to, newest, self.clock.now(), by).await;
-            match moved {
-                Ok(()) => return Ok((from, to)),
-                // Somebody moved the alias between our reading and our writing: decide anew.
-                Err(StoreError::Conflict(_)) if attempt < ROLLBACK_ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error.into()),
+            let rollback = self.rollback_target(model, alias).await?;
+            match self.roll_back_to(model, alias, &rollback, by).await {
+                Ok(()) => return Ok((rollback.from, rollback.to)),
+                Err(RegistryError::Store(StoreError::Conflict(_))) if attempt < ROLLBACK_ATTEMPTS => {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -109,19 +143,17 @@ impl Registry {
         Err(RegistryError::UnknownAlias { model: model.clone(), alias: alias.clone() })
     }
 
-    /// The sequence of the newest move of an alias, and where a rollback goes by the moves up to it.
-    async fn rollback_step(
-        &self,
-        model: &ModelName,
-        alias: &AliasName,
-    ) -> Result<(u64, VersionNumber), RegistryError> {
+    /// Where a rollback goes by the moves of an alias.
+    async fn rollback_step(&self, model: &ModelName, alias: &AliasName) -> Result<Rollback, RegistryError> {
         let nothing = || RegistryError::NothingToRollBack { model: model.clone(), alias: alias.clone() };
         let mut limit = FIRST_PAGE;
         loop {
             let moves = self.store.alias_moves(model, alias, limit).await?;
-            let newest = moves.first().ok_or_else(nothing)?.sequence;
+            let newest = moves.first().ok_or_else(nothing)?;
+            // Every change of the alias writes a move: the newest tells where it points.
+            let (newest, from) = (newest.sequence, newest.to.ok_or_else(nothing)?);
             match rollback_target(&moves) {
-                RollbackTarget::To(version) => return Ok((newest, version)),
+                RollbackTarget::To(to) => return Ok(Rollback { from, to, newest }),
                 RollbackTarget::Nothing => return Err(nothing()),
                 // Fewer came than were asked for: there are no older ones.
                 RollbackTarget::OlderMovesNeeded if moves.len() < limit as usize => return Err(nothing()),

@@ -1,6 +1,7 @@
 //! Promote, roll back, archive: which version requests get.
 
 use yard_access::Principal;
+use yard_serving::{Prepared, ServingError};
 use yard_types::{AliasName, ModelName, VersionNumber, VersionRef};
 
 use super::{Application, ApplicationError, audit::registry_actor};
@@ -27,38 +28,49 @@ impl Application {
         // Asked first, so that a version that is not there is told in the registry's words.
         self.registry().version(model, version).await?;
         let reference = VersionRef { model: model.clone(), version };
-        self.serving().prepare(&reference).await?;
+        let prepared = self.serving().prepare(&reference).await?;
         let moved = self.registry().promote(model, alias, version, &registry_actor(principal)).await;
         // Whatever became of the move, serving lets go of what it prepared in vain.
-        let refreshed = self.serving().refresh(model).await;
+        let switched = self.switch(&reference, prepared).await;
         let from = moved?;
-        refreshed?;
         let detail = match from {
             Some(from) => format!("{alias} from {from} to {version}"),
             None => format!("{alias} to {version}"),
         };
         self.record(principal, "model.promote", model.as_str(), &detail).await?;
+        switched?;
         Ok(Moved { from, to: version })
     }
 
-    /// Undoes the last promotion of an alias.
+    /// Undoes the last promotion of an alias. As with [`Self::promote`], the version is in memory before the alias moves;
+    /// when somebody else moves the alias meanwhile, nothing has changed.
     pub(crate) async fn roll_back(
         &self,
         principal: &Principal,
         model: &ModelName,
         alias: &AliasName,
     ) -> Result<Moved, ApplicationError> {
-        let actor = registry_actor(principal);
-        let (from, to) = self.registry().rollback(model, alias, &actor).await?;
-        if let Err(error) = self.serving().refresh(model).await {
-            // The old version is still served; the alias must say so.
-            self.registry().promote(model, alias, from, &actor).await?;
-            self.serving().refresh(model).await?;
-            return Err(error.into());
-        }
+        let rollback = self.registry().rollback_target(model, alias).await?;
+        let (from, to) = (rollback.from, rollback.to);
+        let reference = VersionRef { model: model.clone(), version: to };
+        let prepared = self.serving().prepare(&reference).await?;
+        let moved = self.registry().roll_back_to(model, alias, &rollback, &registry_actor(principal)).await;
+        let switched = self.switch(&reference, prepared).await;
+        moved?;
         self.record(principal, "model.rollback", model.as_str(), &format!("{alias} from {from} to {to}"))
             .await?;
+        switched?;
         Ok(Moved { from: Some(from), to })
+    }
+
+    /// Lets serving follow an alias that was to move to this version. What other aliases of the model need and cannot
+    /// have is no fault of this move; serving writes it to the log.
+    async fn switch(&self, moved_to: &VersionRef, prepared: Prepared) -> Result<(), ServingError> {
+        // From here on the alias keeps the version in memory, or nobody wants it.
+        drop(prepared);
+        let report = self.serving().refresh(&moved_to.model).await?;
+        let own = report.failed.into_iter().find(|(version, _)| *version == moved_to.version);
+        own.map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// Removes an alias.

@@ -68,7 +68,10 @@ async fn a_version_that_cannot_be_loaded_leaves_the_old_one_in_place() {
     );
     // Even where the alias was moved regardless.
     world.point("production", &new);
-    assert!(matches!(serving.refresh(&new.model).await, Err(ServingError::LoadFailed { .. })));
+    let report = serving.refresh(&new.model).await.unwrap();
+    assert!(
+        matches!(&report.failed[..], [(failed, ServingError::LoadFailed { .. })] if *failed == new.version)
+    );
     let lease = serving.find("m", &PRODUCTION).unwrap();
     assert_eq!(lease.version(), old.version);
     assert_eq!(
@@ -88,6 +91,27 @@ async fn a_version_that_cannot_be_loaded_leaves_the_old_one_in_place() {
     while World::count(&world.guards_alive) > 1 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn an_alias_that_cannot_switch_does_not_stop_another() {
+    let (world, _at_gate) = World::new();
+    let broken = Behaviour { load_fails: true, ..Behaviour::heavy() };
+    for number in [1, 2] {
+        world.add(&version("m", number), Behaviour::light());
+    }
+    let serving = world.serve(settings());
+    world.point("canary", &version("m", 1));
+    serving.start_all().await.unwrap();
+    serving.open("m", &Selector::parse("canary").unwrap()).await.unwrap();
+    world.add(&version("m", 3), broken);
+    world.point("canary", &version("m", 3));
+    world.point("production", &version("m", 2));
+    let report = serving.refresh(&name("m")).await.unwrap();
+    let failed: Vec<_> = report.failed.iter().map(|(version, _)| *version).collect();
+    assert_eq!(failed, [number(3)]);
+    assert_eq!(serving.find("m", &PRODUCTION).unwrap().version(), number(2));
+    assert_eq!(serving.find("m", &Selector::parse("canary").unwrap()).unwrap().version(), number(1));
 }
 
 #[tokio::test]

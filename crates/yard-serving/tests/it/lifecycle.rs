@@ -185,9 +185,17 @@ async fn a_prepared_version_that_no_alias_came_to_is_let_go() {
     world.add(&version("m", 2), Behaviour::light());
     let serving = world.serve(settings());
     serving.start_all().await.unwrap();
-    serving.prepare(&version("m", 2)).await.unwrap();
+    let first = serving.prepare(&version("m", 2)).await.unwrap();
+    let second = serving.prepare(&version("m", 2)).await.unwrap();
     assert_eq!(World::count(&world.models_alive), 2);
     assert_eq!(serving.find("m", &PRODUCTION).unwrap().version(), number(1));
+    // Another move may refresh meanwhile, and one of the two may be through before the other.
+    for holder in [None, Some(first)] {
+        drop(holder);
+        serving.refresh(&name("m")).await.unwrap();
+        assert_eq!(loaded(&serving), [("m".to_owned(), 1), ("m".to_owned(), 2)]);
+    }
+    drop(second);
     serving.refresh(&name("m")).await.unwrap();
     assert_eq!(loaded(&serving), [("m".to_owned(), 1)]);
     world.remove("m");

@@ -52,9 +52,10 @@ async fn swap_under_load(behaviour: &Behaviour) {
         while answered.load(Ordering::SeqCst) < before + CALLERS {
             tokio::task::yield_now().await;
         }
-        serving.prepare(&next).await.unwrap();
+        let prepared = serving.prepare(&next).await.unwrap();
         live.until.store(number, Ordering::SeqCst);
         world.point("production", &next);
+        drop(prepared);
         serving.refresh(&name("m")).await.unwrap();
         live.since.store(number, Ordering::SeqCst);
     }

@@ -122,6 +122,26 @@ async fn a_rollback_to_an_archived_version_is_refused() {
     assert_eq!(yard.in_production().await, 2);
 }
 
+#[tokio::test]
+async fn a_rollback_that_was_looked_up_is_not_made_over_the_move_of_another() {
+    let yard = with_versions(3).await;
+    yard.promote(2).await.unwrap();
+    let (name, alias) = (model("m"), production());
+    let looked_up = yard.registry.rollback_target(&name, &alias).await.unwrap();
+    assert_eq!((looked_up.from, looked_up.to), (number(2), number(1)));
+    assert_eq!(yard.in_production().await, 2, "looking changes nothing");
+    // There and back: the alias points where it did, but not for the same reason.
+    yard.promote(3).await.unwrap();
+    yard.promote(2).await.unwrap();
+    let error = yard.registry.roll_back_to(&name, &alias, &looked_up, &actor()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Conflict, "{error}");
+    assert_eq!(yard.in_production().await, 2);
+    let looked_up = yard.registry.rollback_target(&name, &alias).await.unwrap();
+    yard.registry.roll_back_to(&name, &alias, &looked_up, &actor()).await.unwrap();
+    assert_eq!(yard.in_production().await, 3);
+    assert!(yard.registry.roll_back_to(&name, &alias, &looked_up, &actor()).await.is_err(), "made once only");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rollbacks_at_once_each_undo_another_promotion() {
     let yard = Arc::new(with_versions(6).await);
