@@ -111,17 +111,20 @@ struct Running {
 fn run_here(version: &Arc<Version>, batch: Batch) -> Duration {
     let running = Running { version: Arc::clone(version), class: batch.class };
     let control = RunControl::new();
+    let before = clock::thread_cpu();
     let outcome = {
         let _watched = version.host.watchdog.watch(&control);
         execution::run(version, &batch.inputs, &control)
     };
+    // What the run itself used: on a busy machine the thread may have been kept from running for much longer.
+    let used = clock::thread_cpu().saturating_sub(before);
     let took = outcome.took;
-    version.ran_inline(took);
     if control.is_terminated() && outcome.results.iter().any(is_terminated) {
-        version.leave_io_thread("a run took too long");
+        version.was_stopped_inline(used);
         version.host.runtime.spawn(supervise(running, batch, None));
         return took;
     }
+    version.ran_inline(used);
     execution::deliver(version, batch.rows, batch.pending, outcome);
     took
 }

@@ -24,6 +24,9 @@ use crate::{
 /// So many runs that panic, one after the other, and the version is marked as failed.
 const PANICS_UNTIL_FAILED: u32 = 3;
 
+/// So many runs on the I/O thread that are stopped, one after the other, and the model leaves it.
+const STOPS_UNTIL_MOVED: u32 = 3;
+
 /// A refused caller is told to wait at least this long, and at most [`LONGEST_RETRY`].
 const SHORTEST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
@@ -50,6 +53,8 @@ pub(crate) struct Version {
     inline: AtomicBool,
     /// Moving mean of runs on the I/O thread, in nanoseconds.
     inline_mean: AtomicU64,
+    /// Runs on the I/O thread that were stopped since the last one that was not.
+    stopped_inline: AtomicU32,
     /// Panics since the last run that did not.
     panics: AtomicU32,
     failed: AtomicBool,
@@ -102,6 +107,7 @@ impl Version {
             joining: AtomicBool::new(joining),
             inline: AtomicBool::new(inline),
             inline_mean: AtomicU64::new(0),
+            stopped_inline: AtomicU32::new(0),
             panics: AtomicU32::new(0),
             failed: AtomicBool::new(false),
             last_progress: AtomicU64::new(now),
@@ -165,8 +171,23 @@ impl Version {
         }
     }
 
-    /// Notes how long a run on the I/O thread took; a model that is slower than it was at proof leaves that thread.
+    /// Notes that a run on the I/O thread was stopped after it had used so much processor time.
+    ///
+    /// A model that computed all the time leaves that thread. One that hardly computed was either kept from running by
+    /// others, which is no fault of its own, or waited for something: three times in a row is no accident.
+    pub(crate) fn was_stopped_inline(&self, used: Duration) {
+        let stops = self.stopped_inline.fetch_add(1, Ordering::Relaxed) + 1;
+        if used >= self.host.settings.inline_limit / 2 || stops >= STOPS_UNTIL_MOVED {
+            self.leave_io_thread("a run took too long");
+        }
+    }
+
+    /// Notes how much processor time a run on the I/O thread used; a model that is slower than it was at proof leaves
+    /// that thread.
     pub(crate) fn ran_inline(&self, time: Duration) {
+        if self.stopped_inline.load(Ordering::Relaxed) != 0 {
+            self.stopped_inline.store(0, Ordering::Relaxed);
+        }
         let below = u64::try_from(self.host.settings.inline_below.as_nanos()).unwrap_or(u64::MAX);
         // Cut off, so that one run which the operating system interrupted does not decide.
         let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(below.saturating_mul(8));

@@ -7,7 +7,7 @@ use yard_serving::{QueueOptions, RequestContext, Serving, ServingError, ServingS
 use yard_types::{Coded, ErrorCode, Selector};
 
 use crate::world::{
-    BAD, Behaviour, ENDLESS, Run, World, answers, background, expected, rows, settings, version,
+    BAD, Behaviour, Run, SPINS, STANDS_STILL, World, answers, background, expected, rows, settings, version,
 };
 
 /// One worker, so that what comes while a run is held waits together.
@@ -249,7 +249,7 @@ async fn a_run_that_holds_the_io_thread_is_stopped_and_its_model_moves() {
     let lease = serving.find("m", &Selector::Production).unwrap();
     let endless = tokio::spawn({
         let lease = lease.clone();
-        async move { lease.predict(rows(&[ENDLESS]), NOW).await }
+        async move { lease.predict(rows(&[SPINS]), NOW).await }
     });
     // Once it was stopped here, it goes on over there, where it harms nobody.
     while serving.status()[0].versions[0].inline {
@@ -261,6 +261,28 @@ async fn a_run_that_holds_the_io_thread_is_stopped_and_its_model_moves() {
     let threads: Vec<bool> = world.runs().iter().map(|run| run.thread.starts_with("yard-compute")).collect();
     assert_eq!(threads.first(), Some(&false));
     assert!(threads[1..].iter().all(|on_compute| *on_compute));
+}
+
+/// A machine that stands still under a small model must not drive it off the I/O thread for good.
+#[tokio::test]
+async fn a_run_that_is_kept_from_computing_does_not_move_its_model() {
+    let settings = ServingSettings { inline_limit: Duration::from_millis(20), ..settings() };
+    let (world, _at_gate, serving) = serve_one(settings, Behaviour::light()).await;
+    let lease = serving.find("m", &Selector::Production).unwrap();
+    for round in 1..=5 {
+        // Stopped on the I/O thread without having computed, run again elsewhere, answered all the same.
+        let answer = lease.predict(rows(&[STANDS_STILL]), NOW).await.unwrap();
+        assert_eq!(answers(&answer), expected(1, &[STANDS_STILL]), "round {round}");
+        assert_eq!(answers(&lease.predict(rows(&[1.0]), NOW).await.unwrap()), expected(1, &[1.0]));
+        assert!(serving.status()[0].versions[0].inline, "round {round}");
+    }
+    let stopped = world.runs().iter().filter(|run| run.thread.starts_with("yard-compute")).count();
+    assert_eq!(stopped, 5);
+    // Again and again without a good run in between is no accident.
+    for _ in 0..3 {
+        lease.predict(rows(&[STANDS_STILL]), NOW).await.unwrap();
+    }
+    assert!(!serving.status()[0].versions[0].inline);
 }
 
 #[tokio::test]

@@ -32,6 +32,10 @@ pub(crate) const BAD: f32 = -1.0;
 pub(crate) const PANIC: f32 = -2.0;
 /// Input on which a run goes on until it is stopped.
 pub(crate) const ENDLESS: f32 = -3.0;
+/// Input on which a run computes until it is stopped.
+pub(crate) const SPINS: f32 = -4.0;
+/// Input on which a run on an I/O thread stands still until it is stopped; on other threads it is answered.
+pub(crate) const STANDS_STILL: f32 = -5.0;
 
 /// How a version behaves.
 #[derive(Debug, Clone)]
@@ -366,6 +370,21 @@ impl LoadedModel for TestModel {
                 let _ = sender.send(());
             });
             let _ = self.world.at_gate.send(ENDLESS);
+            receiver.recv().unwrap();
+            return Err(PredictError::Terminated);
+        }
+        if values.contains(&SPINS) {
+            while !control.is_terminated() {
+                std::hint::spin_loop();
+            }
+            return Err(PredictError::Terminated);
+        }
+        let on_compute = std::thread::current().name().is_some_and(|name| name.starts_with("yard-compute"));
+        if values.contains(&STANDS_STILL) && !on_compute {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let _guard = control.on_terminate(move || {
+                let _ = sender.send(());
+            });
             receiver.recv().unwrap();
             return Err(PredictError::Terminated);
         }
