@@ -1,10 +1,11 @@
 //! Starting and stopping the listeners.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     application::Application,
@@ -72,6 +73,7 @@ impl Server {
         if let Some((grpc, address)) = grpc {
             accept_loops.push(tokio::spawn(crate::grpc::serve(Arc::clone(&state), grpc, address)));
         }
+        accept_loops.push(tokio::spawn(keep_an_early_timer(state.stopping.drain.clone())));
         Ok(Self { state, http_address, grpc_address, accept_loops })
     }
 
@@ -129,6 +131,15 @@ impl ServerOptions {
             _ => Ok(()),
         }
     }
+}
+
+/// Keeps a timer that runs out within a second.
+///
+/// hyper sets a timer for the head of each request. Where that is the earliest of all, tokio wakes its own poll by a
+/// system call to have it looked at, on each request of a lone client; beside an earlier one it does not.
+async fn keep_an_early_timer(until: CancellationToken) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while until.run_until_cancelled(ticks.tick()).await.is_some() {}
 }
 
 async fn bind(
