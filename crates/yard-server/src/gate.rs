@@ -25,6 +25,7 @@ use crate::{
     routes::{Access, Route},
 };
 
+pub(crate) use credentials::X_API_KEY;
 pub(crate) use host::HostRules;
 pub(crate) use in_flight::Place;
 pub(crate) use request_id::RequestId;
@@ -92,7 +93,8 @@ impl Gate {
         self.requests.count()
     }
 
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Failure> {
+    /// Whose key these headers bring.
+    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Failure> {
         if !self.asks_for_keys {
             return Ok(Principal::without_keys());
         }

@@ -5,8 +5,10 @@
 mod caller;
 mod health;
 mod inference;
+mod messages;
 mod service;
 mod stream;
+mod weight;
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -7,7 +7,7 @@ mod query;
 mod response;
 mod service;
 
-pub(crate) use body::{BodyLimits, declares_json, read_body, stream_body};
+pub(crate) use body::{BodyLimits, declares_json, gunzip, read_body, stream_body};
 pub(crate) use budget::{BodyBudget, BodyCharge};
 pub(crate) use compress::{accepted_encoding, compress};
 pub(crate) use query::QueryParameters;

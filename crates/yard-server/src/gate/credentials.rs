@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
 use crate::failure::Failure;
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Where a key may stand besides `Authorization`.
+pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The key of a request, from `Authorization: Bearer` (also as gRPC metadata) or `X-API-Key`; `None` when it has none.
 ///

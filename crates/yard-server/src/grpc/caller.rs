@@ -1,8 +1,14 @@
 //! Who calls, for the methods behind the gate.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use http::HeaderMap;
+use http::{HeaderMap, header::AUTHORIZATION};
 use tonic::{Extensions, Status};
 use yard_access::{Permission, Principal};
 
@@ -20,12 +26,50 @@ pub(crate) struct Caller {
     pub(crate) arrived: Instant,
     /// How long the caller is willing to wait.
     pub(crate) timeout: Option<Duration>,
+    /// What the caller has shown, to be looked at again where the call goes on for long.
+    pub(crate) credentials: Credentials,
+    /// Set once a method has its message.
+    pub(crate) reached: Arc<AtomicBool>,
 }
+
+/// The headers that hold a key.
+#[derive(Clone)]
+pub(crate) struct Credentials(HeaderMap);
+
+// === impl Credentials ===
+
+impl Credentials {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut found = HeaderMap::new();
+        for name in [&AUTHORIZATION, &gate::X_API_KEY] {
+            for value in headers.get_all(name) {
+                found.append(name, value.clone());
+            }
+        }
+        Self(found)
+    }
+
+    pub(crate) const fn headers(&self) -> &HeaderMap {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    /// Keys stay out of logs.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Credentials").finish_non_exhaustive()
+    }
+}
+
+// === impl Caller ===
 
 impl Caller {
     pub(crate) fn of(extensions: &Extensions) -> Result<&Self, Status> {
         // Every call passes the gate; one that did not has no rights.
-        extensions.get().ok_or_else(|| Status::unauthenticated("an API key is needed"))
+        let caller: &Self =
+            extensions.get().ok_or_else(|| Status::unauthenticated("an API key is needed"))?;
+        caller.reached.store(true, Ordering::Relaxed);
+        Ok(caller)
     }
 
     pub(crate) fn principal(&self) -> Result<&Principal, Failure> {

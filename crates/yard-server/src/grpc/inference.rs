@@ -23,7 +23,11 @@ use yard_api::{
 use yard_serving::Lease;
 use yard_types::{ModelName, Selector, Tensor};
 
-use super::{caller::Caller, stream};
+use super::{
+    caller::Caller,
+    messages::{Inbox, Received},
+    stream,
+};
 use crate::{
     dispatch::is_ready,
     failure::Failure,
@@ -49,15 +53,15 @@ impl Inference {
     pub(super) async fn infer(
         &self,
         caller: &Caller,
-        message: ModelInferRequest,
+        received: Received,
         arrived: Instant,
         marks_last: bool,
     ) -> Result<Inferred, Failure> {
+        let Received { message, size } = received;
         let model = message.model_name.clone();
         caller.allowed(Permission::Predict, &model)?;
         let selector = selector(Some(&message.model_version), &model)?;
         let lease = self.state.application.lease(&model, &selector).await?;
-        let size = message.raw_input_contents.iter().map(bytes::Bytes::len).sum();
         let prepared = {
             let lease = lease.clone();
             heavy::run(size, move || prepare(decode_request(message)?, &lease)).await??
@@ -99,6 +103,11 @@ macro_rules! answer {
             Err(failure) => Err(caller.status(&failure)),
         }
     }};
+}
+
+/// Where the requests to run a model are; what tonic hands on is empty.
+fn inbox<T>(request: &Request<T>) -> Inbox {
+    request.extensions().get().cloned().unwrap_or_default()
 }
 
 fn named(name: &str, version: &str) -> Result<(ModelName, Selector), Failure> {
@@ -193,7 +202,10 @@ impl GrpcInferenceService for Inference {
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
         let caller = Caller::of(request.extensions())?.clone();
-        let outcome = self.infer(&caller, request.into_inner(), caller.arrived, false).await;
+        let outcome = match inbox(&request).take() {
+            Ok(received) => self.infer(&caller, received, caller.arrived, false).await,
+            Err(failure) => Err(failure),
+        };
         let Inferred { response, lease } = outcome.map_err(|failure| caller.status(&failure))?;
         let mut response = Response::new(response);
         let metadata = response.metadata_mut();
@@ -209,7 +221,8 @@ impl GrpcInferenceService for Inference {
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Result<Response<Self::ModelStreamInferStream>, Status> {
         let caller = Caller::of(request.extensions())?.clone();
-        let answers = stream::answers(self.clone(), caller, request.into_inner());
+        let inbox = inbox(&request);
+        let answers = stream::answers(self.clone(), caller, inbox, request.into_inner());
         Ok(Response::new(Box::pin(answers)))
     }
 

@@ -2,28 +2,37 @@
 
 use std::{
     convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Frame;
 use hyper::body::Incoming;
 use tonic::{body::Body, service::Routes};
 use tower::Service;
 use yard_types::ErrorCode;
 
-use super::caller::{Caller, status, timeout};
+use super::{
+    caller::{Caller, Credentials, status, timeout},
+    messages::{self, Count, Inbox, MessageLimits},
+    weight::malformed,
+};
 use crate::{
     failure::Failure,
     gate::{Admission, Head, HostRules, RequestId},
-    http::BodyCharge,
     routes::{self, Access, Endpoint, Leaving, Route},
     state::ServerState,
 };
+
+/// The calls whose messages are requests to run a model.
+const INFER_CALLS: [&str; 2] =
+    ["/inference.GRPCInferenceService/ModelInfer", "/inference.GRPCInferenceService/ModelStreamInfer"];
+/// Most bytes of the messages of all other calls: they hold names.
+const MAX_SMALL_BYTES: usize = 1 << 20;
+/// Most bytes of the message of a call that needs no key.
+const MAX_OPEN_BYTES: usize = 4 << 10;
+/// Longest time until such a call is answered.
+const OPEN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves the calls of one connection.
 #[derive(Debug)]
@@ -91,21 +100,23 @@ impl GrpcService {
             ));
         }
         let asked = timeout(&parts.headers)?;
-        parts.extensions.insert(Caller {
+        let caller = Caller {
             principal,
             request_id: request_id.clone(),
             arrived,
             timeout: asked,
-        });
+            credentials: Credentials::of(&parts.headers),
+            reached: Arc::default(),
+        };
+        let reached = Arc::clone(&caller.reached);
+        parts.extensions.insert(caller);
         // Our own methods answer in time by themselves; tonic need not know of it.
         parts.headers.remove("grpc-timeout");
         let mut services = self.routes.clone();
-        let body = match route.body {
-            // A stream has no end at which it would give back what its messages took, and only a few of them at a time
-            // are worked on.
-            routes::Body::Messages => Body::new(body),
-            _ => Body::new(MeteredBody { body, charge: self.state.bodies.begin() }),
-        };
+        let inbox = Inbox::default();
+        parts.extensions.insert(inbox.clone());
+        let (body, _charge) =
+            messages::checked(&parts.headers, body, self.limits(route), &self.state.bodies, inbox);
         let call = services.call(Request::from_parts(parts, body));
         let response = match self.patience(route, asked) {
             Some(patience) => match tokio::time::timeout_at((arrived + patience).into(), call).await {
@@ -117,7 +128,33 @@ impl GrpcService {
             },
             None => call.await,
         };
-        response.map_err(|never| match never {})
+        let Ok(response) = response;
+        if rpc_code(&response) == tonic::Code::Internal && !reached.load(Ordering::Relaxed) {
+            // What tonic could not make a message of is its sender's fault, not ours.
+            return Err(malformed());
+        }
+        Ok(response)
+    }
+
+    fn limits(&self, route: &Route) -> MessageLimits {
+        let options = &self.state.options;
+        let most = options.grpc.max_message_bytes;
+        let infer = INFER_CALLS.contains(&route.pattern);
+        let count = match route.body {
+            routes::Body::Messages => Count::Many,
+            _ => Count::One(options.http.body_timeout),
+        };
+        if route.access == Access::Open {
+            // Who has no key gets neither much memory nor much time.
+            let count = Count::One(self.open_patience());
+            return MessageLimits { max_bytes: most.min(MAX_OPEN_BYTES), count, infer: false };
+        }
+        let max_bytes = if infer { most } else { most.min(MAX_SMALL_BYTES) };
+        MessageLimits { max_bytes, count, infer }
+    }
+
+    fn open_patience(&self) -> Duration {
+        OPEN_PATIENCE.min(self.state.options.http.header_timeout)
     }
 
     /// How long the head of an answer may take: what the caller allows; else, where the work does not go on without
@@ -125,6 +162,9 @@ impl GrpcService {
     fn patience(&self, route: &Route, asked: Option<Duration>) -> Option<Duration> {
         let options = &self.state.options;
         let usual = options.request_timeout + options.http.body_timeout;
+        if route.access == Access::Open {
+            return Some(asked.map_or(self.open_patience(), |asked| asked.min(self.open_patience())));
+        }
         match (asked, route.leaving) {
             (Some(asked), _) => Some(asked),
             (None, Leaving::Cancel) => Some(usual),
@@ -133,47 +173,20 @@ impl GrpcService {
     }
 }
 
-/// A call's messages, which count against the bytes that may be held.
-struct MeteredBody {
-    body: Incoming,
-    charge: BodyCharge,
-}
-
-impl http_body::Body for MeteredBody {
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
-            return Poll::Ready(None);
-        };
-        let frame = frame?;
-        if let Some(data) = frame.data_ref()
-            && let Err(failure) = self.charge.grow(data.len())
-        {
-            return Poll::Ready(Some(Err(Box::new(status(&failure)))));
-        }
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-}
-
 fn is_grpc(parts: &http::request::Parts) -> bool {
     let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     parts.method == Method::POST && content_type.is_some_and(|value| value.starts_with(b"application/grpc"))
 }
 
+/// How a call ended, as far as its head tells.
+fn rpc_code(response: &Response<Body>) -> tonic::Code {
+    let code = response.headers().get("grpc-status").and_then(|value| value.to_str().ok());
+    tonic::Code::from_i32(code.and_then(|code| code.parse().ok()).unwrap_or(0))
+}
+
 /// The HTTP status that stands for the outcome of a call in the metrics. A stream that fails later has begun well.
 fn http_status(response: &Response<Body>) -> StatusCode {
-    let code = response.headers().get("grpc-status").and_then(|value| value.to_str().ok());
-    let code: i32 = code.and_then(|code| code.parse().ok()).unwrap_or(0);
-    let code = tonic::Code::from_i32(code);
+    let code = rpc_code(response);
     if code == tonic::Code::Ok {
         return StatusCode::OK;
     }

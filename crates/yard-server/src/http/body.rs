@@ -196,6 +196,12 @@ fn content_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Failure> {
     }
 }
 
+/// Unpacks what is not a whole body; at most so many bytes.
+pub(crate) fn gunzip(bytes: &[u8], max_bytes: usize, charge: &mut BodyCharge) -> Result<Bytes, Failure> {
+    let limits = BodyLimits { max_bytes, idle: Duration::ZERO, total: Duration::ZERO };
+    decompress(Encoding::Gzip, bytes, limits, charge)
+}
+
 fn decompress(
     encoding: Encoding,
     bytes: &[u8],

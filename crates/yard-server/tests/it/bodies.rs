@@ -248,10 +248,13 @@ async fn bodies_share_a_budget_of_memory() {
     assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
     // What was refused is given back.
     server.post(INFER, infer_body(&rows[..100])).await.expect(200);
-    let messages = tokio_stream::iter((0..5).map(move |_| message.clone()));
-    let mut answers =
-        client.model_stream_infer(crate::grpc::authorized(&server, messages)).await.unwrap().into_inner();
+    // Each message of a stream counts while it comes in, and no longer.
+    let small = crate::grpc::infer_message("digits", "pixels", 64, &rows[..600]);
+    let messages = (0..6).map(move |number| if number < 5 { small.clone() } else { message.clone() });
+    let messages = crate::grpc::authorized(&server, tokio_stream::iter(messages));
+    let mut answers = client.model_stream_infer(messages).await.unwrap().into_inner();
     for _ in 0..5 {
         assert_eq!(answers.message().await.unwrap().unwrap().error_message, "");
     }
+    assert_eq!(answers.message().await.unwrap_err().code(), tonic::Code::Unavailable);
 }

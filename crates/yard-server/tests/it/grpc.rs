@@ -53,7 +53,7 @@ pub(crate) fn authorized<T>(server: &TestServer, message: T) -> Request<T> {
     with_key(&server.admin, message)
 }
 
-fn with_key<T>(key: &str, message: T) -> Request<T> {
+pub(crate) fn with_key<T>(key: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let value = MetadataValue::try_from(format!("Bearer {key}")).unwrap();
     request.metadata_mut().insert("authorization", value);

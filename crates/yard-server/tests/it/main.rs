@@ -5,6 +5,7 @@
 mod bodies;
 mod gate;
 mod grpc;
+mod grpc_limits;
 mod harness;
 mod leaving;
 mod load;
