@@ -78,9 +78,19 @@ pub enum RegistryError {
         /// Its state.
         state: &'static str,
     },
-    /// There are too many unfinished uploads.
+    /// The actor has too many unfinished uploads.
     #[error(
-        "there are {limit} unfinished uploads, which is the limit: commit or abort some, or try again later"
+        "this key has {limit} unfinished uploads, which is the limit: commit or abort one (the oldest is {oldest}), or wait until it is given up because nothing of it arrives"
+    )]
+    TooManyOwnUploads {
+        /// The limit.
+        limit: usize,
+        /// The oldest of them.
+        oldest: UploadId,
+    },
+    /// There are too many unfinished uploads of all actors.
+    #[error(
+        "the server has {limit} unfinished uploads, which is the limit: try again later; uploads of which nothing arrives are given up"
     )]
     TooManyUploads {
         /// The limit.
@@ -162,7 +172,9 @@ impl Coded for RegistryError {
                 ErrorCode::InvalidArgument
             }
             Self::TooLarge(_) | Self::Artifact(ArtifactError::TooLarge { .. }) => ErrorCode::PayloadTooLarge,
-            Self::TooManyUploads { .. } | Self::Store(StoreError::Full(_)) => ErrorCode::Unavailable,
+            Self::TooManyUploads { .. }
+            | Self::TooManyOwnUploads { .. }
+            | Self::Store(StoreError::Full(_)) => ErrorCode::Unavailable,
             Self::Refused(failure) => failure.code,
             Self::ProofLost | Self::Package(_) | Self::Artifact(_) | Self::Store(StoreError::Backend(_)) => {
                 ErrorCode::Internal

@@ -5,12 +5,13 @@ mod commit;
 mod garbage;
 mod integrity;
 mod packages;
+mod progress;
 mod transfer;
 mod uploads;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::sync::{RwLock, Semaphore};
+use tokio::sync::{Mutex, RwLock, Semaphore};
 use yard_types::{AliasName, ModelName, PackagePath, Selector, VersionNumber, VersionState};
 
 pub use aliases::Rollback;
@@ -35,6 +36,11 @@ pub struct RegistryOptions {
     pub max_files: usize,
     /// Most uploads that are neither ready nor failed. Default: 256.
     pub max_open_uploads: usize,
+    /// Most uploads that are neither ready nor failed of one actor, so that one that forgets its uploads does not keep
+    /// all others from theirs. Default: 16.
+    pub max_open_uploads_per_actor: usize,
+    /// How long nothing of an upload may arrive before it is given up. Default: 1 hour.
+    pub upload_idle_limit: Duration,
     /// How long an upload may take from its beginning to its commit. Default: 24 hours.
     pub upload_lifetime: Duration,
     /// How long the record of a ready or failed upload is kept. Default: 30 days.
@@ -55,6 +61,9 @@ pub struct Registry {
     clock: Arc<dyn Clock>,
     options: Arc<RegistryOptions>,
     transfers: transfer::Transfers,
+    progress: Arc<progress::Progress>,
+    /// Held while uploads are counted and one more is begun: the last place is given once.
+    begin_lock: Arc<Mutex<()>>,
     packages: packages::Packages,
     proof_permits: Arc<Semaphore>,
     /// Held for reading from the moment content becomes visible until the row that names it is written; held for
@@ -74,6 +83,8 @@ impl RegistryOptions {
             max_package_bytes: 16 * GIB,
             max_files: 256,
             max_open_uploads: 256,
+            max_open_uploads_per_actor: 16,
+            upload_idle_limit: HOUR,
             upload_lifetime: 24 * HOUR,
             upload_retention: 30 * 24 * HOUR,
             concurrent_proofs: 1,
@@ -102,6 +113,8 @@ impl Registry {
         Self {
             packages: packages::Packages::new(options.packages_directory.clone(), Arc::clone(&artifacts)),
             proof_permits: Arc::new(Semaphore::new(options.concurrent_proofs.max(1))),
+            progress: Arc::new(progress::Progress::new(Arc::clone(&clock))),
+            begin_lock: Arc::default(),
             store,
             artifacts,
             prover,

@@ -1,5 +1,7 @@
 //! Bytes in: begin an upload, put files, abort.
 
+use std::time::Duration;
+
 use yard_types::{Digest, ModelName, PackagePath, Timestamp, UploadState};
 
 use super::{
@@ -30,10 +32,8 @@ impl Registry {
             self.version(&model, parent).await?;
         }
         self.expire_uploads().await?;
-        let limit = self.options.max_open_uploads;
-        if self.store.open_uploads().await?.len() >= limit {
-            return Err(RegistryError::TooManyUploads { limit });
-        }
+        let _counted_to_begun = self.begin_lock.lock().await;
+        self.require_place(&by).await?;
         let upload = UploadRecord {
             id: random_upload_id()?,
             model,
@@ -68,6 +68,7 @@ impl Registry {
         }
         let upload = self.receiving_upload(id).await?;
         // A place is taken before places are counted: two files can then be refused for the last one, but not both let in.
+        let _arrival = self.progress.arrival(id);
         let transfer = self.transfers.begin(id);
         let arriving = self.transfers.files(id) - 1;
         let limit = room_for(&upload.files, &path, arriving, &self.options)?;
@@ -96,20 +97,51 @@ impl Registry {
         failed.map_err(|error| closed_meanwhile(error, id))
     }
 
-    /// Fails uploads that were not committed in time.
+    /// Fails uploads that were not committed in time or of which nothing arrived for long.
     pub(super) async fn expire_uploads(&self) -> Result<(), RegistryError> {
-        let lifetime = i64::try_from(self.options.upload_lifetime.as_millis()).unwrap_or(i64::MAX);
         let now = self.clock.now();
-        for upload in self.store.open_uploads().await? {
-            let expired = |begun: Timestamp| begun.plus_milliseconds(lifetime) < now;
-            if upload.state != UploadState::Receiving || !expired(upload.created_at) {
+        let has_passed = |limit: Duration, since: Timestamp| {
+            let limit = i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
+            since.plus_milliseconds(limit) < now
+        };
+        let open = self.store.open_uploads().await?;
+        self.progress.forget_others(&open);
+        for upload in open {
+            if upload.state != UploadState::Receiving {
                 continue;
             }
-            match self.store.fail_upload(upload.id, "it was not committed in time").await {
+            let is_idle = self.transfers.files(upload.id) == 0
+                && has_passed(self.options.upload_idle_limit, self.progress.last(&upload));
+            let reason = if has_passed(self.options.upload_lifetime, upload.created_at) {
+                "it was not committed in time"
+            } else if is_idle {
+                "nothing of it arrived for too long"
+            } else {
+                continue;
+            };
+            match self.store.fail_upload(upload.id, reason).await {
                 // Somebody committed or aborted it at this very moment.
                 Ok(()) | Err(StoreError::Conflict(_) | StoreError::Missing(_)) => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+        Ok(())
+    }
+
+    /// Whether one more upload may be begun by this actor.
+    async fn require_place(&self, by: &Actor) -> Result<(), RegistryError> {
+        let open = self.store.open_uploads().await?;
+        let mut own = open.iter().filter(|upload| upload.created_by == *by);
+        let limit = self.options.max_open_uploads_per_actor;
+        // They come by age.
+        if let Some(oldest) = own.next()
+            && 1 + own.count() >= limit
+        {
+            return Err(RegistryError::TooManyOwnUploads { limit, oldest: oldest.id });
+        }
+        let limit = self.options.max_open_uploads;
+        if open.len() >= limit {
+            return Err(RegistryError::TooManyUploads { limit });
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use yard_registry::{
-    Provenance, RegistryError,
+    Actor, Provenance, RegistryError,
     testing::{StandInProver, bytes, collect},
 };
 use yard_types::{Coded as _, ErrorCode, Selector, UploadState, VersionNumber};
@@ -227,13 +227,71 @@ async fn unfinished_uploads_are_few_and_do_not_last() {
     assert!(matches!(begin().await, Err(RegistryError::TooManyUploads { limit: 2 })));
     yard.registry.abort_upload(first).await.unwrap();
     let third = begin().await.unwrap();
-    yard.clock.advance(Duration::from_secs(24 * 3600 + 1));
+    // Something of both arrives all the time: only their age ends them.
+    for _ in 0..24 {
+        yard.clock.advance(Duration::from_secs(3600));
+        for id in [second, third.id] {
+            yard.put(id, "model.onnx", "1").await.unwrap();
+        }
+        assert!(begin().await.is_err());
+    }
+    yard.clock.advance(Duration::from_secs(1));
     begin().await.unwrap();
     for id in [second, third.id] {
         let record = yard.registry.upload(id).await.unwrap();
         assert_eq!(record.failure.as_deref(), Some("it was not committed in time"));
     }
     assert!(matches!(yard.registry.abort_upload(first).await, Err(RegistryError::UploadFailed { .. })));
+}
+
+#[tokio::test]
+async fn one_key_that_forgets_its_uploads_does_not_stop_the_others() {
+    let yard = Yard::with(StandInProver::default(), |options| options.max_open_uploads_per_actor = 2).await;
+    let begin = async |by: &str| {
+        yard.registry.begin_upload(model("m"), Actor(by.to_owned()), Provenance::default()).await
+    };
+    let oldest = begin("forgetful").await.unwrap().id;
+    yard.clock.advance(Duration::from_secs(1));
+    begin("forgetful").await.unwrap();
+    let error = begin("forgetful").await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Unavailable);
+    assert!(error.to_string().contains(&oldest.to_string()), "{error}");
+    begin("other").await.unwrap();
+    yard.registry.abort_upload(oldest).await.unwrap();
+    begin("forgetful").await.unwrap();
+    // Many at once get the last place once.
+    let all = futures_util::future::join_all((0..8).map(|_| begin("hasty"))).await;
+    assert_eq!(all.iter().filter(|begun| begun.is_ok()).count(), 2);
+}
+
+#[tokio::test]
+async fn an_upload_of_which_nothing_arrives_for_an_hour_is_given_up() {
+    let yard = Yard::new().await;
+    let (forgotten, alive, arriving) = (yard.begin("m").await, yard.begin("m").await, yard.begin("m").await);
+    let (pieces, receiver) = tokio::sync::mpsc::channel(1);
+    let content = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|piece: &'static str| (Ok(piece.into()), receiver))
+    });
+    let slow = tokio::spawn({
+        let registry = yard.registry.clone();
+        async move { registry.put_file(arriving, "model.onnx".parse().unwrap(), Box::pin(content), None).await }
+    });
+    pieces.send("a slow ").await.unwrap();
+    // There is room for another piece only after the first was taken: the file is on its way.
+    pieces.send("beginning").await.unwrap();
+    yard.clock.advance(Duration::from_secs(3000));
+    yard.put(alive, "model.onnx", "1").await.unwrap();
+    yard.clock.advance(Duration::from_secs(601));
+    yard.registry.gc().await.unwrap();
+    let failure = async |id| yard.registry.upload(id).await.unwrap().failure;
+    assert_eq!(failure(forgotten).await.as_deref(), Some("nothing of it arrived for too long"));
+    assert_eq!((failure(alive).await, failure(arriving).await), (None, None));
+    drop(pieces);
+    slow.await.unwrap().unwrap();
+    yard.clock.advance(Duration::from_secs(3600));
+    yard.registry.gc().await.unwrap();
+    assert_eq!(failure(arriving).await, None, "its arrival was the last progress");
+    assert!(failure(alive).await.is_some());
 }
 
 #[tokio::test]
