@@ -1,5 +1,7 @@
 //! A version's life through the management API.
 
+use std::num::NonZeroUsize;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -73,8 +75,41 @@ async fn identical_bytes_are_the_same_version_unless_a_new_one_is_wanted() {
 }
 
 async fn running_version(server: &TestServer) -> Value {
-    let answer = server.post("/predict", json!({"inputs": [vec![0.0; 64]]})).await.expect(200);
+    let answer = server.post("/models/digits/predict", json!({"inputs": [vec![0.0; 64]]})).await.expect(200);
     json!(answer.header("x-modelyard-version").unwrap().parse::<u32>().unwrap())
+}
+
+#[tokio::test]
+async fn a_move_to_a_version_that_cannot_be_loaded_changes_nothing() {
+    let server = TestServer::start_with(|setting| {
+        setting.serving.max_loaded_versions = NonZeroUsize::new(2).unwrap();
+    })
+    .await;
+    for _ in 1..=2 {
+        server.push_with("digits", &digits_file(), json!({"new_version": true})).await;
+    }
+    let promote = |version: u32| {
+        let path = "/api/v1/models/digits/aliases/production";
+        send(server.request(Method::PUT, path).json(&json!({ "version": version })))
+    };
+    promote(2).await.expect(200);
+    // Now there is no room for a third version beside the two.
+    server.push("other", &digits_file()).await;
+    let trail = async || server.get("/api/v1/audit").await.expect(200).json();
+    let moves = async || {
+        let passport = server.get("/api/v1/models/digits/versions/1/passport").await.expect(200).json();
+        passport["alias_history"].as_array().unwrap().len()
+    };
+    let before = (trail().await, moves().await);
+    server.post("/api/v1/models/digits/rollback", json!({})).await.expect(503);
+    promote(1).await.expect(503);
+    assert_eq!((trail().await, moves().await), before);
+    assert_eq!(running_version(&server).await, 2);
+    // With room again, the same rollback is still there to be made.
+    server.post("/v2/repository/models/other/unload", json!({})).await.expect(200);
+    server.post("/api/v1/models/digits/rollback", json!({})).await.expect(200);
+    assert_eq!(running_version(&server).await, 1);
+    assert_eq!(moves().await, before.1 + 1);
 }
 
 #[tokio::test]
