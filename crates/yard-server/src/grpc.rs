@@ -29,6 +29,9 @@ use service::GrpcService;
 /// How often an idle connection is asked whether anybody is there.
 const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// The preface of HTTP/2 and the head of the frame of settings that must follow: with these a client has shown itself.
+const OPENING_BYTES: usize = 24 + 9;
+
 /// Serves connections until draining begins.
 pub(crate) async fn serve(state: Arc<ServerState>, acceptor: Acceptor, address: SocketAddr) {
     let options = &state.options;
@@ -85,7 +88,9 @@ fn add_reflection(routes: Routes) -> Routes {
 
 async fn serve_connection(builder: http2::Builder<TokioExecutor>, stream: TcpStream, service: GrpcService) {
     let state = Arc::clone(&service.state);
-    let stream = GuardedStream::new(stream, state.options.http.body_idle_timeout, Linger::default());
+    let limits = &state.options.http;
+    let stream = GuardedStream::new(stream, limits.body_idle_timeout, Linger::default())
+        .opening(OPENING_BYTES, limits.header_timeout);
     let service = Arc::new(service);
     let service = service_fn(move |request| {
         let service = Arc::clone(&service);

@@ -31,6 +31,13 @@ pub(crate) struct GuardedStream {
     stalled: Option<Pin<Box<Sleep>>>,
     linger: Linger,
     lingering: Option<Pin<Box<Sleep>>>,
+    opening: Option<Opening>,
+}
+
+/// What a peer has to say, and until when, to be taken for a client.
+struct Opening {
+    bytes: usize,
+    end: Pin<Box<Sleep>>,
 }
 
 impl Linger {
@@ -45,7 +52,12 @@ impl Linger {
 
 impl GuardedStream {
     pub(crate) const fn new(stream: TcpStream, stall_limit: Duration, linger: Linger) -> Self {
-        Self { stream, stall_limit, stalled: None, linger, lingering: None }
+        Self { stream, stall_limit, stalled: None, linger, lingering: None, opening: None }
+    }
+
+    /// Gives up on a peer that has not sent its first so many bytes within this time.
+    pub(crate) fn opening(self, bytes: usize, limit: Duration) -> Self {
+        Self { opening: Some(Opening { bytes, end: Box::pin(sleep(limit)) }), ..self }
     }
 
     /// Passes a write's outcome on; one that stays pending beyond the limit becomes an error.
@@ -95,7 +107,16 @@ impl AsyncRead for GuardedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Some(opening) = &mut self.opening else { return read };
+        opening.bytes = opening.bytes.saturating_sub(buffer.filled().len() - before);
+        if opening.bytes == 0 {
+            self.opening = None;
+        } else if opening.end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer said too little")));
+        }
+        read
     }
 }
 

@@ -10,7 +10,10 @@ use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use reqwest::Method;
 use serde_json::json;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tonic::Code;
 
 use crate::{
@@ -191,4 +194,25 @@ async fn a_stream_ends_with_its_key() {
     let status = answers.message().await.unwrap_err();
     assert_eq!((status.code(), status.message().contains("revoked")), (Code::Unauthenticated, true));
     assert!(answers.message().await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn connections_that_say_too_little_are_closed() {
+    let server =
+        TestServer::start_with(|setting| setting.options.http.header_timeout = Duration::from_millis(200))
+            .await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for said in [&[][..], &preface[..10], preface] {
+        let mut stream = TcpStream::connect(server.server.grpc_address().unwrap()).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        let mut heard = Vec::new();
+        // Ends, in good order or not, long before anything else would end it.
+        let ended = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut heard)).await;
+        assert!(ended.is_ok(), "{said:?}");
+    }
+    // Who has said enough may be silent as long as it likes.
+    let raw = Raw::connect(&server).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let live = "/inference.GRPCInferenceService/ServerLive";
+    assert_eq!(raw.call(live, None, "identity", framed(false, &[])).await.0, Code::Ok);
 }
