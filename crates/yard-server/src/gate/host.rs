@@ -57,7 +57,7 @@ impl HostRules {
         if self.any_host {
             return true;
         }
-        let host = host_of(authority);
+        let Some(host) = host_of(authority) else { return false };
         is_loopback(host) || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 
@@ -80,17 +80,24 @@ fn authority(head: Head<'_>) -> Option<&str> {
     }
 }
 
-/// The origin; one that cannot be read counts as foreign.
+/// The origin; one that cannot be read counts as foreign, and so do several.
 fn origin(headers: &HeaderMap) -> Option<&str> {
-    headers.get(ORIGIN).map(|origin| origin.to_str().unwrap_or("?"))
+    let mut values = headers.get_all(ORIGIN).iter();
+    let origin = values.next()?;
+    let only = values.next().is_none();
+    Some(origin.to_str().ok().filter(|_| only).unwrap_or("?"))
 }
 
-/// The authority without its port and without the brackets of an IPv6 address.
-fn host_of(authority: &str) -> &str {
-    if let Some((address, _)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        return address;
-    }
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+/// The authority without its port and without the brackets of an IPv6 address; `None` for what is not a host and
+/// perhaps a port.
+fn host_of(authority: &str) -> Option<&str> {
+    let (host, rest) = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let port = if rest.is_empty() { "" } else { rest.strip_prefix(':')? };
+    let is_port = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_port && !host.contains('@')).then_some(host)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -130,6 +137,14 @@ mod tests {
             "192.168.0.1",
             "[::2]",
             "",
+            "localhost:evil.example",
+            "localhost:80:80",
+            "localhost:123456",
+            "[::1]evil.example",
+            "[::1",
+            "localhost:x@evil.example",
+            "localhost:1@evil.example:1",
+            "localhost@evil.example",
         ] {
             check(&rules, host, None, false);
         }
@@ -150,6 +165,21 @@ mod tests {
         check(&rules, "127.0.0.1:8080", Some("https://console.example"), true);
         for origin in ["http://127.0.0.1:9", "https://evil.example", "null", "http://console.example"] {
             check(&rules, "127.0.0.1:8080", Some(origin), false);
+        }
+    }
+
+    #[test]
+    fn of_several_origins_none_is_taken() {
+        let rules = HostRules::new(([127, 0, 0, 1], 1).into(), &[], &[]);
+        for origins in
+            [["http://localhost:1", "https://evil.example"], ["http://localhost:1", "http://localhost:1"]]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "localhost:1".parse().unwrap());
+            for origin in origins {
+                headers.append(ORIGIN, origin.parse().unwrap());
+            }
+            assert!(rules.check(Head { headers: &headers, authority: None }).is_err(), "{origins:?}");
         }
     }
 
