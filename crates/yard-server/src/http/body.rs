@@ -7,7 +7,7 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use futures_util::StreamExt;
 use http::{
     HeaderMap,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING},
 };
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -185,7 +185,19 @@ where
 }
 
 fn content_encoding(headers: &HeaderMap) -> Result<Option<Encoding>, Failure> {
-    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(None) };
+    // Over HTTP/1 the transfer encoding is taken off before; all but `chunked` is left on.
+    if headers
+        .get_all(TRANSFER_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(Failure::invalid("no transfer encoding but 'chunked' is known: use 'content-encoding'"));
+    }
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Failure::invalid("the request has several content encodings: use one"));
+    }
     match value.as_bytes().to_ascii_lowercase().as_slice() {
         b"identity" | b"" => Ok(None),
         b"gzip" | b"x-gzip" => Ok(Some(Encoding::Gzip)),

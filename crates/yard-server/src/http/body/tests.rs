@@ -55,6 +55,24 @@ async fn the_limit_is_exact() {
 }
 
 #[tokio::test]
+async fn encodings_that_are_not_undone_are_refused() {
+    for pairs in [
+        &[("content-encoding", "gzip"), ("content-encoding", "gzip")][..],
+        &[("content-encoding", "identity"), ("content-encoding", "gzip")],
+        &[("transfer-encoding", "gzip, chunked")],
+        &[("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")],
+    ] {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, http::HeaderValue::from_static(value));
+        }
+        assert_eq!(read(headers, "{}".into()).await, Err(ErrorCode::InvalidArgument), "{pairs:?}");
+    }
+    let chunked = HeaderMap::from_iter([(TRANSFER_ENCODING, http::HeaderValue::from_static("Chunked"))]);
+    assert_eq!(read(chunked, "{}".into()).await, Ok("{}".into()));
+}
+
+#[tokio::test]
 async fn the_limit_counts_decompressed_bytes() {
     assert_eq!(read(encoded("gzip"), gzip(&[7; 1000])).await, Ok(vec![7; 1000].into()));
     let bomb = gzip(&vec![0; 5 << 20]);
