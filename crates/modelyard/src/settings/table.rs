@@ -265,6 +265,16 @@ fn other_settings() -> Vec<Setting> {
             "Most uploads that are neither ready nor failed."
         ),
         setting!(
+            "uploads.max_open_per_key",
+            registry.max_open_uploads_per_actor,
+            "Most uploads of one key that are neither ready nor failed."
+        ),
+        setting!(
+            "uploads.idle_limit",
+            registry.upload_idle_limit,
+            "Longest time in which nothing of an upload arrives."
+        ),
+        setting!(
             "uploads.lifetime",
             registry.upload_lifetime,
             "Longest time from an upload's beginning to its commit."
