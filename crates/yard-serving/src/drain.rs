@@ -150,6 +150,7 @@ async fn supervise(running: Running, batch: Batch, permit: Option<ComputePermit>
         biased;
         outcome = &mut work => {
             if let Some(outcome) = outcome {
+                version.ran_on_compute(rows, outcome.took);
                 execution::deliver(version, rows, pending, outcome);
             }
             return;

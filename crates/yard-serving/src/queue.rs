@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -120,6 +123,8 @@ pub(crate) struct Queue {
     state: Mutex<State>,
     /// Signalled when whoever waits should look again.
     changed: Notify,
+    /// Most rows that may run together as far as runs have been measured.
+    measured_limit: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -159,7 +164,12 @@ impl Queue {
             closed: false,
             swept: None,
         };
-        Self { version, state: Mutex::new(state), changed: Notify::new() }
+        Self {
+            version,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            measured_limit: AtomicUsize::new(usize::MAX),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -173,7 +183,16 @@ impl Queue {
     }
 
     pub(crate) fn max_rows(&self) -> usize {
-        self.lock().tuning.max_rows
+        self.lock().tuning.max_rows.min(self.measured_limit())
+    }
+
+    /// Joins at most so many rows from now on, as far as runs have been measured, whatever the options allow.
+    pub(crate) fn limit_rows(&self, rows: usize) {
+        self.measured_limit.store(rows.max(1), Ordering::Relaxed);
+    }
+
+    fn measured_limit(&self) -> usize {
+        self.measured_limit.load(Ordering::Relaxed)
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -249,7 +268,7 @@ impl Queue {
             Step::Wait(None)
         } else {
             let limits = BatchLimits {
-                max_rows: state.tuning.max_rows,
+                max_rows: state.tuning.max_rows.min(self.measured_limit()),
                 max_delay: state.tuning.max_delay,
                 background_allowed: lane == Lane::IoThread || state.may_run_background(),
             };

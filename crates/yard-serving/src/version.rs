@@ -53,6 +53,8 @@ pub(crate) struct Version {
     inline: AtomicBool,
     /// Moving mean of runs on the I/O thread, in nanoseconds.
     inline_mean: AtomicU64,
+    /// Moving mean of a row's time on the compute threads, in nanoseconds; 0 before the first.
+    row_mean: AtomicU64,
     /// Runs on the I/O thread that were stopped since the last one that was not.
     stopped_inline: AtomicU32,
     /// Panics since the last run that did not.
@@ -96,9 +98,12 @@ impl Version {
         let (gone_sender, gone) = watch::channel(());
         let held = Held { model, _package_guard: package_guard, _gone: gone_sender };
         let now = host.micros(clock::now());
-        let tuning = tuning(&options, &host, single_run);
+        let queue = Queue::new(reference.clone(), tuning(&options, &host, single_run));
+        if single_run.is_none() {
+            queue.limit_rows(1);
+        }
         Self {
-            queue: Queue::new(reference.clone(), tuning),
+            queue,
             metrics: VersionMetrics::new(),
             rows_alike: has_rows_alike(&signature),
             signature,
@@ -107,6 +112,7 @@ impl Version {
             joining: AtomicBool::new(joining),
             inline: AtomicBool::new(inline),
             inline_mean: AtomicU64::new(0),
+            row_mean: AtomicU64::new(0),
             stopped_inline: AtomicU32::new(0),
             panics: AtomicU32::new(0),
             failed: AtomicBool::new(false),
@@ -197,6 +203,20 @@ impl Version {
         if mean > below.saturating_mul(2) {
             self.leave_io_thread("runs take longer than at proof");
         }
+    }
+
+    /// Notes how long a run on a compute thread took. Where the time of a row is not known from the proof, it is learned
+    /// here how many rows fit into [`crate::ServingSettings::max_joined_run`]: one, until a run was measured.
+    pub(crate) fn ran_on_compute(&self, rows: usize, time: Duration) {
+        if self.single_run.is_some() {
+            return;
+        }
+        let row = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / (rows.max(1) as u64);
+        let known = self.row_mean.load(Ordering::Relaxed);
+        let mean = if known == 0 { row } else { known - known / 8 + row / 8 }.max(1);
+        self.row_mean.store(mean, Ordering::Relaxed);
+        let limit = self.host.settings.max_joined_run.as_nanos() / u128::from(mean);
+        self.queue.limit_rows(usize::try_from(limit).unwrap_or(usize::MAX));
     }
 
     pub(crate) fn is_failed(&self) -> bool {

@@ -130,8 +130,9 @@ async fn a_run_stays_within_the_largest_batch() {
 #[tokio::test]
 async fn rows_join_only_as_far_as_nobody_waits_long_for_the_whole() {
     // Of a model that takes 8 ms a row, two rows fit into 20 ms.
+    let settings = ServingSettings { max_joined_run: Duration::from_millis(20), ..one_worker() };
     let behaviour = Behaviour { single_run: Some(Duration::from_millis(8)), ..Behaviour::gated() };
-    let (world, mut at_gate, serving) = serve_one(one_worker(), behaviour).await;
+    let (world, mut at_gate, serving) = serve_one(settings, behaviour).await;
     let held = send(&serving, &[(&[0.0], NOW)]).await;
     at_gate.recv().await.unwrap();
     let sent = send(&serving, &[(&[1.0], NOW), (&[2.0], NOW), (&[3.0], NOW)]).await;
@@ -139,6 +140,32 @@ async fn rows_join_only_as_far_as_nobody_waits_long_for_the_whole() {
     collect(sent).await.into_iter().for_each(|result| drop(result.unwrap()));
     collect(held).await.remove(0).unwrap();
     assert_eq!(world.run_rows(), [vec![0.0], vec![1.0, 2.0], vec![3.0]]);
+}
+
+#[tokio::test]
+async fn rows_of_unknown_cost_join_only_after_one_was_measured() {
+    let behaviour = Behaviour { single_run: None, ..Behaviour::gated() };
+    // Whatever a run takes, many of them fit into an hour.
+    let (world, mut at_gate, serving) = serve_one(one_worker(), behaviour).await;
+    let held = send(&serving, &[(&[0.0], NOW)]).await;
+    at_gate.recv().await.unwrap();
+    let sent = send(&serving, &[(&[1.0], NOW), (&[2.0], NOW)]).await;
+    world.open_gate();
+    collect(sent).await.into_iter().for_each(|result| drop(result.unwrap()));
+    collect(held).await.remove(0).unwrap();
+    assert_eq!(world.run_rows(), [vec![0.0], vec![1.0, 2.0]]);
+
+    // And nothing fits into no time: nothing is ever joined.
+    let settings = ServingSettings { max_joined_run: Duration::ZERO, ..one_worker() };
+    let behaviour = Behaviour { single_run: None, ..Behaviour::gated() };
+    let (world, mut at_gate, serving) = serve_one(settings, behaviour).await;
+    let held = send(&serving, &[(&[0.0], NOW)]).await;
+    at_gate.recv().await.unwrap();
+    let sent = send(&serving, &[(&[1.0], NOW), (&[2.0], NOW)]).await;
+    world.open_gate();
+    collect(sent).await.into_iter().for_each(|result| drop(result.unwrap()));
+    collect(held).await.remove(0).unwrap();
+    assert_eq!(world.run_rows(), [[0.0], [1.0], [2.0]]);
 }
 
 #[tokio::test]

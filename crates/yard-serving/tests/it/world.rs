@@ -55,7 +55,7 @@ impl Behaviour {
     pub(crate) fn heavy() -> Self {
         Self {
             joining_allowed: true,
-            single_run: None,
+            single_run: Some(Duration::from_millis(1)),
             load_fails: false,
             mixes_rows: false,
             gated_runs: false,
@@ -174,6 +174,8 @@ pub(crate) fn settings() -> ServingSettings {
     ServingSettings {
         compute_threads: 2.try_into().unwrap(),
         queue: QueueOptions { timeout: Duration::from_secs(3600), ..QueueOptions::default() },
+        // What is joined shall depend on what a test sends, not on how long its runs are held.
+        max_joined_run: Duration::from_secs(3600),
         ..ServingSettings::default()
     }
 }
