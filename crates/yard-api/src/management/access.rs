@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKeyBody {
-    /// What the key is for, in a person's words; 1 to 128 bytes.
+    /// What the key is for, in a person's words; 1 to 64 characters.
     pub name: String,
     /// `admin`, `publisher` or `consumer`.
     pub role: String,
