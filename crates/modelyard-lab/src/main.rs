@@ -1,0 +1,3 @@
+//! The child process in which jobs run.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Data sets: files to record batches, schemas, statistics, splits.

@@ -1,0 +1,1 @@
+//! Jobs: their states, which one runs next, leases and progress.
