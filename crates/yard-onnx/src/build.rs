@@ -35,10 +35,30 @@ impl GraphBuilder {
         Self { model, graph }.import("", opset)
     }
 
-    /// Uses another operator set as well.
+    /// Uses another operator set as well; of two versions of one set the later is used.
     pub fn import(mut self, domain: &str, version: i64) -> Self {
-        self.model.opset_import.push(OperatorSetIdProto { domain: domain.to_owned(), version });
+        match self.model.opset_import.iter_mut().find(|set| set.domain == domain) {
+            Some(known) => known.version = known.version.max(version),
+            None => {
+                self.model.opset_import.push(OperatorSetIdProto { domain: domain.to_owned(), version });
+            }
+        }
         self
+    }
+
+    /// Notes something about the model for whoever opens the file, in place of what stood under this key.
+    pub fn metadata(mut self, key: &str, value: &str) -> Self {
+        self.model.metadata_props.retain(|entry| entry.key != key);
+        let entry = StringStringEntryProto { key: key.to_owned(), value: value.to_owned() };
+        self.model.metadata_props.push(entry);
+        self
+    }
+
+    /// Names the positions of an output's last dimension, for readers of [`Model::signature`](crate::Model::signature)
+    /// and without any operator.
+    pub fn labels(self, output: &str, labels: &[String]) -> Self {
+        let (key, value) = crate::labels::as_metadata(output, labels);
+        self.metadata(&key, &value)
     }
 
     /// Adds an input; a shape of `None` leaves even the rank open.

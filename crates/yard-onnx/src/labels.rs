@@ -1,8 +1,16 @@
-//! Class names, where a classifier's graph gives them away.
+//! Class names, where a classifier's graph gives them away or the model's metadata say them.
 
 use std::collections::HashMap;
 
-use crate::proto::{GraphProto, NodeProto, TensorProto, tensor_proto::DataType};
+use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+
+/// Under this and an output's name stands a JSON list of texts in the model's metadata: plain operators have no place
+/// for class names, and those of `ai.onnx.ml` are not known to every engine.
+const METADATA_PREFIX: &str = "modelyard.labels.";
+/// No classifier with more classes names them in a file.
+const MAX_LABELS: usize = 100_000;
+/// Longer notes are not read.
+const MAX_METADATA_BYTES: usize = 16 << 20;
 
 /// Operators that keep the meaning of each position of the last dimension.
 const PASSING: [&str; 8] =
@@ -11,6 +19,23 @@ const PASSING: [&str; 8] =
 const INDEX_PASSING: [&str; 5] = ["Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze"];
 /// How far back to look.
 const MAX_STEPS: usize = 32;
+
+/// How class names are noted in a model's metadata: key and value.
+pub(crate) fn as_metadata(output: &str, labels: &[String]) -> (String, String) {
+    let value = serde_json::to_string(labels).expect("texts can always be written as JSON");
+    (format!("{METADATA_PREFIX}{output}"), value)
+}
+
+/// The class names that the model's metadata give an output.
+pub(crate) fn in_metadata(model: &ModelProto, output: &str) -> Option<Vec<String>> {
+    let is_meant = |key: &str| key.strip_prefix(METADATA_PREFIX) == Some(output);
+    let entry = model.metadata_props.iter().find(|entry| is_meant(&entry.key))?;
+    if entry.value.len() > MAX_METADATA_BYTES {
+        return None;
+    }
+    let labels: Vec<String> = serde_json::from_str(&entry.value).ok()?;
+    (!labels.is_empty() && labels.len() <= MAX_LABELS).then_some(labels)
+}
 
 /// The class names of the last dimension of an output: those of the classifier operator that made it, or of the table
 /// from which the model picks the name at the highest score.
@@ -89,8 +114,6 @@ fn picked_scores<'a>(index: &str, producers: &HashMap<&str, &'a NodeProto>) -> O
 }
 
 fn table_labels(tensor: &TensorProto) -> Option<Vec<String>> {
-    /// No classifier with more classes names them in a tensor.
-    const MAX_LABELS: usize = 100_000;
     let labels: Vec<String> = match DataType::try_from(tensor.data_type).ok()? {
         DataType::String => {
             tensor.string_data.iter().map(|label| String::from_utf8_lossy(label).into_owned()).collect()

@@ -57,7 +57,8 @@ impl Model {
         let graph = self.graph();
         let labels = match self.labels.get(&spec.name) {
             Some(labels) => labels.clone(),
-            None => labels::of_output(graph, &spec.name)?,
+            None => labels::of_output(graph, &spec.name)
+                .or_else(|| labels::in_metadata(self.proto(), &spec.name))?,
         };
         match spec.shape.as_ref().and_then(|shape| shape.last()) {
             Some(Dim::Fixed(size)) if *size != labels.len() => None,

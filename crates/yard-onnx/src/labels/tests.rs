@@ -53,3 +53,28 @@ fn the_table_that_names_the_best_score_names_all_scores() {
         .output("p", DataType::Fp32, &three()[..]);
     assert_eq!(labels(graph).unwrap(), ["x", "y", "z"]);
 }
+
+#[test]
+fn plain_operators_get_their_classes_from_the_metadata() {
+    let names = ["0".to_owned(), "a \"quoted\" one".to_owned(), "é\n".to_owned()];
+    let graph = || {
+        GraphBuilder::new(18)
+            .input("x", DataType::Fp32, &three()[..])
+            .node("Softmax", &["x"], &["p"], vec![])
+            .output("p", DataType::Fp32, &three()[..])
+    };
+    assert_eq!(labels(graph().labels("p", &names)).unwrap(), names);
+    assert_eq!(labels(graph().labels("q", &names)), None, "another output's");
+    assert_eq!(labels(graph().labels("p", &names[..2])), None, "of another width");
+    for malformed in ["", "[]", "[1,2,3]", "{}", "[\"a\",\"b\",\"c\""] {
+        assert_eq!(labels(graph().metadata("modelyard.labels.p", malformed)), None, "{malformed}");
+    }
+}
+
+#[test]
+fn what_the_graph_says_goes_before_the_metadata() {
+    let graph = classifier(attribute::strings("classlabels_strings", &["a", "b", "c"]));
+    let other = ["x".to_owned(), "y".to_owned(), "z".to_owned()];
+    let graph = graph.output("scores", DataType::Fp32, &three()[..]).labels("scores", &other);
+    assert_eq!(labels(graph).unwrap(), ["a", "b", "c"]);
+}
