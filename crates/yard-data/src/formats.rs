@@ -1,0 +1,3 @@
+//! One reader for each format.
+
+pub(crate) mod csv;
