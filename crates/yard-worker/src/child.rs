@@ -1,8 +1,10 @@
 //! The child's side: one thread, no async runtime.
 
+mod caller;
+
 use std::{
     any::Any,
-    io::{Read, Write},
+    io::Write,
     os::{fd::AsFd, unix::net::UnixStream},
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -13,6 +15,8 @@ use crate::{
     envelope::{self, Failure, FailureKind, FromChild, ToChild, from_child, to_child},
     frame::{self, FrameError},
 };
+
+pub use caller::{Caller, CallerGone};
 
 /// Most characters of what a panic says.
 const MAX_PANIC_TEXT: usize = 2_000;
@@ -43,6 +47,13 @@ pub enum ServeError {
 /// returns: `main` should then exit.
 pub fn serve_child(
     mut handler: impl FnMut(Request) -> Result<Response, BadRequest>,
+) -> Result<(), ServeError> {
+    serve_streaming_child(|request, _| handler(request))
+}
+
+/// As [`serve_child`], for requests that say what happens before they are answered.
+pub fn serve_streaming_child(
+    mut handler: impl FnMut(Request, &mut Caller<'_>) -> Result<Response, BadRequest>,
 ) -> Result<(), ServeError> {
     confine::tie_to_parent().map_err(not_confined)?;
     let mut socket = take_socket().map_err(ServeError::NotAWorker)?;
@@ -90,16 +101,16 @@ fn read_setup(socket: &mut UnixStream) -> Result<Option<envelope::Setup>, ServeE
             send(socket, message.call, failure(FailureKind::NotConfined, text), envelope::MAX_SETUP_BYTES)?;
             Err(ServeError::Protocol("it is of another version"))
         }
-        Some(to_child::Body::Request(_)) | None => {
+        Some(to_child::Body::Request(_) | to_child::Body::Stop(_)) | None => {
             Err(ServeError::Protocol("its first message is no set-up"))
         }
     }
 }
 
 fn serve(
-    socket: &mut (impl Read + Write),
+    socket: &mut UnixStream,
     limit: u64,
-    handler: &mut impl FnMut(Request) -> Result<Response, BadRequest>,
+    handler: &mut impl FnMut(Request, &mut Caller<'_>) -> Result<Response, BadRequest>,
 ) -> Result<(), ServeError> {
     loop {
         let message: ToChild = match frame::read(socket, limit) {
@@ -107,12 +118,18 @@ fn serve(
             Err(FrameError::Closed) => return Ok(()),
             Err(error) => return Err(socket_failed(error)),
         };
-        let Some(to_child::Body::Request(request)) = message.body else {
-            return Err(ServeError::Protocol("a message is no request"));
+        let request = match message.body {
+            Some(to_child::Body::Request(request)) => request,
+            // It crossed the answer, or nobody looked for it.
+            Some(to_child::Body::Stop(_)) => continue,
+            Some(to_child::Body::Setup(_)) | None => {
+                return Err(ServeError::Protocol("a message is no request"));
+            }
         };
         let request = Request::from_bytes(&request.kind, request.payload);
+        let mut caller = Caller::new(socket, message.call, limit);
         // The handler is not used again after a panic, so nobody sees what it left half done.
-        let body = match catch_unwind(AssertUnwindSafe(|| handler(request))) {
+        let body = match catch_unwind(AssertUnwindSafe(|| handler(request, &mut caller))) {
             Ok(Ok(response)) => {
                 from_child::Body::Response(envelope::Response { payload: response.into_payload() })
             }
@@ -170,8 +187,18 @@ mod tests {
 
     const LIMIT: u64 = 1_000;
 
-    fn handle(request: Request) -> Result<Response, BadRequest> {
+    fn handle(request: Request, caller: &mut Caller<'_>) -> Result<Response, BadRequest> {
         match request.kind() {
+            "count" => {
+                for number in 0..request.payload().len() {
+                    caller.tell_bytes(number.to_string()).unwrap();
+                }
+                Ok(Response::from_bytes("counted"))
+            }
+            "tell too much" => {
+                let told = caller.tell_bytes(vec![7; 1 << 20]);
+                Ok(Response::from_bytes(told.unwrap_err().to_string()))
+            }
             "echo" => Ok(Response::from_bytes(request.payload().clone())),
             "repeat" => Ok(Response::from_bytes(request.payload().repeat(1_000))),
             "panic" => panic!("{}", "x".repeat(10_000)),
@@ -214,6 +241,66 @@ mod tests {
         let (kind, message) = failure_of(&answers[2]);
         assert_eq!(kind, FailureKind::BadRequest);
         assert!(message.contains("'what'"), "{message}");
+    }
+
+    #[test]
+    fn events_come_before_the_answer_and_bear_its_call() {
+        let (messages, ended) = converse(&[("count", b"xxx"), ("echo", b"after")]);
+        assert!(ended.is_ok());
+        let told: Vec<(u64, Option<&[u8]>)> = messages
+            .iter()
+            .map(|message| match &message.body {
+                Some(from_child::Body::Event(event)) => (message.call, Some(&event.payload[..])),
+                _ => (message.call, None),
+            })
+            .collect();
+        let expected: [(u64, Option<&[u8]>); 5] =
+            [(1, Some(b"0")), (1, Some(b"1")), (1, Some(b"2")), (1, None), (2, None)];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_event_that_is_too_large_is_not_sent_and_the_caller_is_still_there() {
+        let (messages, ended) = converse(&[("tell too much", b"")]);
+        assert!(ended.is_ok());
+        let [FromChild { body: Some(from_child::Body::Response(response)), .. }] = &messages[..] else {
+            panic!("{messages:?}")
+        };
+        assert_eq!(&response.payload[..], b"an event of 1048586 bytes is larger than the 4000 allowed");
+    }
+
+    #[test]
+    fn a_wish_to_stop_is_seen_while_answering_and_harmless_afterwards() {
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let wait = |_: Request, caller: &mut Caller<'_>| {
+            while !caller.asks_to_stop() {
+                caller.tell_bytes("waiting").unwrap();
+            }
+            Ok(Response::from_bytes("stopped"))
+        };
+        let child = thread::spawn(move || serve(&mut theirs, LIMIT, &mut { wait }));
+        let ask = |call| {
+            let request = envelope::Request { kind: "wait".into(), payload: Bytes::new() };
+            ToChild { call, body: Some(to_child::Body::Request(request)) }
+        };
+        let stop = |call| ToChild { call, body: Some(to_child::Body::Stop(envelope::Stop {})) };
+        for call in 1..4 {
+            frame::write(&mut ours, &ask(call), LIMIT).unwrap();
+            let first: FromChild = frame::read(&mut ours, LIMIT).unwrap();
+            assert!(matches!(first.body, Some(from_child::Body::Event(_))));
+            // Twice: the second may come after the answer has left.
+            frame::write(&mut ours, &stop(call), LIMIT).unwrap();
+            frame::write(&mut ours, &stop(call), LIMIT).unwrap();
+            loop {
+                let said: FromChild = frame::read(&mut ours, LIMIT).unwrap();
+                assert_eq!(said.call, call);
+                if matches!(said.body, Some(from_child::Body::Response(_))) {
+                    break;
+                }
+            }
+        }
+        drop(ours);
+        child.join().unwrap().unwrap();
     }
 
     #[test]

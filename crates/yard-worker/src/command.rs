@@ -22,6 +22,9 @@ pub struct WorkerCommand {
     /// Files and directories that it may read besides the system's libraries, such as a package and an engine. Those that
     /// do not exist are left out. Everything else is closed to it as far as the kernel has Landlock.
     pub readable: Vec<PathBuf>,
+    /// Directories in which it may make, write, rename and remove files and directories, and nowhere else. They must
+    /// exist. Without [`WorkerLimits::written_file_bytes`] they help nothing.
+    pub writable: Vec<PathBuf>,
 }
 
 /// What a worker may use.
@@ -35,6 +38,8 @@ pub struct WorkerLimits {
     pub cpu_seconds: Option<u64>,
     /// Open files. Default: 256.
     pub open_files: u64,
+    /// Largest file that it may write. Default: 0, it writes nothing.
+    pub written_file_bytes: u64,
     /// How much nicer than its parent it is to others, 0 to 19. Default: 10.
     pub niceness: i32,
     /// Largest message in either direction, at most 4 GiB. Default: 16 MiB.
@@ -48,6 +53,7 @@ impl Default for WorkerLimits {
             address_space_bytes: 64 << 30,
             cpu_seconds: Some(300),
             open_files: 256,
+            written_file_bytes: 0,
             niceness: 10,
             max_message_bytes: 16 << 20,
         }
@@ -62,6 +68,7 @@ impl WorkerCommand {
             arguments: arguments.into_iter().map(Into::into).collect(),
             limits: WorkerLimits::default(),
             readable: Vec::new(),
+            writable: Vec::new(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::{ffi::OsStr, fs, io, os::unix::ffi::OsStrExt, path::Path};
 
+use bytes::Bytes;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, PathFdError,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::{
     io::Errno,
@@ -16,7 +17,8 @@ use crate::envelope;
 /// How far the kernel confines a worker to its own files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landlock {
-    /// It reads its own files and the system's libraries, and nothing else; it writes, runs and connects to nothing.
+    /// It reads its own files and the system's libraries and writes in its own directories, and nothing else; it runs and
+    /// connects to nothing.
     Enforced,
     /// The same for files, but the kernel is too old for something else, such as network connections.
     Partial,
@@ -43,6 +45,8 @@ pub(crate) enum ConfineError {
     Threads(usize),
     #[error("the process cannot count its threads")]
     CountThreads(#[source] io::Error),
+    #[error("a directory to write in cannot be opened")]
+    Writable(#[source] PathFdError),
     #[error("Landlock was refused")]
     Landlock(#[from] RulesetError),
 }
@@ -90,9 +94,9 @@ pub(crate) fn confine(setup: &envelope::Setup) -> Result<Landlock, ConfineError>
         return Err(ConfineError::Threads(threads));
     }
     // Before the limits: it opens each of the files.
-    let landlock = restrict_files(setup.readable.iter().map(|path| Path::new(OsStr::from_bytes(path))))?;
+    let landlock = restrict_files(paths(&setup.readable), paths(&setup.writable))?;
     limit("core dumps", Resource::Core, 0)?;
-    limit("written files", Resource::Fsize, 0)?;
+    limit("written files", Resource::Fsize, setup.written_file_bytes)?;
     limit("open files", Resource::Nofile, setup.open_files)?;
     if let Some(seconds) = setup.cpu_seconds {
         limit("processor time", Resource::Cpu, seconds)?;
@@ -102,6 +106,10 @@ pub(crate) fn confine(setup: &envelope::Setup) -> Result<Landlock, ConfineError>
     rustix::process::nice(setup.niceness.clamp(0, 19))
         .map_err(|source| ConfineError::Process { what: "niceness", source })?;
     Ok(landlock)
+}
+
+fn paths(bytes: &[Bytes]) -> impl Iterator<Item = &Path> {
+    bytes.iter().map(|path| Path::new(OsStr::from_bytes(path)))
 }
 
 /// Lowers a limit; one that is lower already stays.
@@ -116,9 +124,20 @@ fn limit(what: &'static str, resource: Resource, most: u64) -> Result<(), Confin
     rustix::process::setrlimit(resource, limit).map_err(|source| ConfineError::Limit { what, source })
 }
 
-fn restrict_files<'a>(readable: impl Iterator<Item = &'a Path>) -> Result<Landlock, RulesetError> {
+fn restrict_files<'a>(
+    readable: impl Iterator<Item = &'a Path>,
+    writable: impl Iterator<Item = &'a Path>,
+) -> Result<Landlock, ConfineError> {
     // Reading only: a library that is mapped needs no right to execute, and nothing is executed.
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    // Plain files and directories: no links out of the directory, no devices, no sockets.
+    let write = AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+        | AccessFs::Refer;
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(RULES))?
@@ -131,6 +150,10 @@ fn restrict_files<'a>(readable: impl Iterator<Item = &'a Path>) -> Result<Landlo
         let is_directory = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
         let rights = if is_directory { read } else { BitFlags::from(AccessFs::ReadFile) };
         rules = rules.add_rule(PathBeneath::new(opened, rights))?;
+    }
+    for path in writable {
+        let opened = PathFd::new(path).map_err(ConfineError::Writable)?;
+        rules = rules.add_rule(PathBeneath::new(opened, read | write))?;
     }
     Ok(match rules.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Landlock::Enforced,

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -92,24 +92,41 @@ pub(crate) async fn write_async(
     Ok(stream.flush().await?)
 }
 
-/// As [`read`], for the parent.
-pub(crate) async fn read_async<M: Message + Default>(
-    stream: &mut (impl AsyncRead + Unpin),
-    limit: u64,
-) -> Result<M, FrameError> {
-    let mut header = [0; HEADER];
-    let mut filled = 0;
-    while filled < HEADER {
-        match stream.read(&mut header[filled..]).await? {
-            0 if filled == 0 => return Err(FrameError::Closed),
-            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            count => filled += count,
+/// As [`read`], for the parent: what has come of a message is kept here, so that a read that is given up loses nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    header: Vec<u8>,
+    body: Vec<u8>,
+}
+
+impl Incoming {
+    /// Reads the next message of at most `limit` bytes, and no byte beyond it. May be dropped and called again.
+    pub(crate) async fn next<M: Message + Default>(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        limit: u64,
+    ) -> Result<M, FrameError> {
+        while self.header.len() < HEADER {
+            let room = HEADER - self.header.len();
+            match stream.read_buf(&mut (&mut self.header).limit(room)).await? {
+                0 if self.header.is_empty() => return Err(FrameError::Closed),
+                0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                _ => {}
+            }
         }
+        let mut header = [0; HEADER];
+        header.copy_from_slice(&self.header);
+        let expected = body_length(header, limit)?;
+        while (self.body.len() as u64) < expected {
+            let room = usize::try_from(expected - self.body.len() as u64).unwrap_or(usize::MAX);
+            // Grows with what comes, not with what was announced.
+            if stream.read_buf(&mut (&mut self.body).limit(room)).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        self.header.clear();
+        finish(std::mem::take(&mut self.body), expected)
     }
-    let expected = body_length(header, limit)?;
-    let mut body = Vec::new();
-    stream.take(expected).read_to_end(&mut body).await?;
-    finish(body, expected)
 }
 
 #[cfg(test)]
@@ -128,7 +145,7 @@ mod tests {
         let mut again = bytes;
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let first = read::<Request>(&mut bytes, limit).map_err(|error| error.to_string());
-        let second = runtime.block_on(read_async::<Request>(&mut again, limit));
+        let second = runtime.block_on(Incoming::default().next::<Request>(&mut again, limit));
         assert_eq!(first, second.map_err(|error| error.to_string()));
         assert_eq!(bytes, again, "both leave the same bytes");
         first
@@ -149,6 +166,31 @@ mod tests {
         assert_eq!(read_both(&[], 10), Err("the other side closed the socket".into()));
         for cut in [&[5][..], &[5, 0, 0], &[5, 0, 0, 0], &[5, 0, 0, 0, 1, 2]] {
             assert_eq!(read_both(cut, 10), Err("the socket failed".into()), "{cut:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_that_is_given_up_loses_nothing() {
+        let message = request("echo", &[7; 100]);
+        let frame = encode(&message, 200).unwrap();
+        for cut in 1..frame.len() {
+            let (mut ours, mut theirs) = tokio::io::duplex(1_000);
+            let mut incoming = Incoming::default();
+            ours.write_all(&frame[..cut]).await.unwrap();
+            let given_up = {
+                let mut reading = std::pin::pin!(incoming.next::<Request>(&mut theirs, 200));
+                std::future::poll_fn(|context| std::task::Poll::Ready(reading.as_mut().poll(context))).await
+            };
+            assert!(given_up.is_pending(), "cut at {cut}");
+            ours.write_all(&frame[cut..]).await.unwrap();
+            ours.write_all(&frame).await.unwrap();
+            for _ in 0..2 {
+                assert_eq!(
+                    incoming.next::<Request>(&mut theirs, 200).await.unwrap(),
+                    message,
+                    "cut at {cut}"
+                );
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Work that can abort, loop or eat memory, such as loading a model that somebody pushed, is done in a child. The parent
 //! starts it with [`Worker::spawn`] and asks it with [`Worker::call`], which always comes back: with the answer, or with
-//! an error that says how the child ended. The child's `main` hands itself over to [`serve_child`] before it does
+//! an error that says how the child ended. Work that takes long, such as a training job, is asked for with
+//! [`Worker::stream`], which gives what the child says on the way to its answer. The child's `main` hands itself over to [`serve_child`] before it does
 //! anything else.
 //!
 //! # How a child is confined
@@ -11,11 +12,13 @@
 //! output, a bounded record of standard error, and one end of a socket pair as standard input. No code runs between `fork`
 //! and `exec`, so nothing here needs `unsafe`. The child, before it reads a byte, asks to be killed when its parent goes
 //! and gives up the gain of privileges for good. It then reads one message of the parent's own, puts itself under the
-//! limits in it (memory, address space, processor time, open files, no written files, no core dump, niceness, Landlock),
+//! limits in it (memory, address space, processor time, open files, written files, no core dump, niceness, Landlock),
 //! and only then takes requests. That order is safe since nothing that a client sent comes before the requests.
 //!
 //! The number of processes is not limited: the kernel counts them by user, not by process, so a limit low enough to help
 //! would break on a busy account; threads are bounded by the memory for their stacks.
+//!
+//! A child writes nothing, except a job's: it has one directory in which it may write, see [`WorkerCommand::writable`].
 //!
 //! # What it does not give
 //!
@@ -36,12 +39,13 @@ pub mod prove;
 mod request;
 mod spawner;
 mod stderr;
+pub mod train;
 mod worker;
 
-pub use child::{ServeError, serve_child};
+pub use child::{Caller, CallerGone, ServeError, serve_child, serve_streaming_child};
 pub use command::{WorkerCommand, WorkerLimits};
 pub use confine::Landlock;
 pub use error::WorkerError;
-pub use exit::ExitReport;
+pub use exit::{ExitCause, ExitReport};
 pub use request::{BadRequest, Request, Response};
-pub use worker::Worker;
+pub use worker::{Event, Said, Stream, Worker};

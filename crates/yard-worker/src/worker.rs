@@ -1,13 +1,17 @@
 //! The parent's side.
 
+mod stream;
+
 use std::{
     future::Future,
     io,
     os::{fd::OwnedFd, unix::ffi::OsStrExt, unix::net::UnixStream as StdUnixStream},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
+use bytes::Bytes;
 use prost::Message;
 use rustix::process::{Pid, Signal};
 use tokio::{
@@ -19,10 +23,12 @@ use tokio::{
 use crate::{
     ExitReport, Landlock, Request, Response, WorkerCommand, WorkerError, WorkerLimits,
     envelope::{self, FailureKind, FromChild, ToChild, from_child, to_child},
-    frame::{self, FrameError},
+    frame::{self, FrameError, Incoming},
     spawner,
     stderr::StderrTail,
 };
+
+pub use stream::{Event, Said, Stream};
 
 /// How long a worker may take to start and to confine itself, on a machine that is busy with other things.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -36,6 +42,7 @@ const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 pub struct Worker {
     child: Child,
     socket: UnixStream,
+    incoming: Incoming,
     stderr: StderrTail,
     limits: WorkerLimits,
     landlock: Landlock,
@@ -48,7 +55,10 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker and waits until it has confined itself.
     pub async fn spawn(command: WorkerCommand) -> Result<Self, WorkerError> {
-        let WorkerCommand { program, arguments, limits, readable } = command;
+        let WorkerCommand { program, arguments, limits, readable, writable } = command;
+        let bytes = |paths: Vec<PathBuf>| -> Vec<Bytes> {
+            paths.iter().map(|path| Bytes::copy_from_slice(path.as_os_str().as_bytes())).collect()
+        };
         let setup = envelope::Setup {
             protocol: envelope::PROTOCOL,
             memory_bytes: limits.memory_bytes,
@@ -57,7 +67,9 @@ impl Worker {
             open_files: limits.open_files,
             niceness: limits.niceness,
             max_message_bytes: limits.max_message_bytes,
-            readable: readable.iter().map(|path| path.as_os_str().as_bytes().to_vec().into()).collect(),
+            readable: bytes(readable),
+            writable: bytes(writable),
+            written_file_bytes: limits.written_file_bytes,
         };
         let mut command = Command::new(program);
         command.args(arguments);
@@ -75,7 +87,7 @@ impl Worker {
                 worker.log("could not confine itself", &failure.message);
                 return Err(WorkerError::NotConfined { message: failure.message });
             }
-            from_child::Body::Response(_) => {
+            from_child::Body::Response(_) | from_child::Body::Event(_) => {
                 return Err(worker.broke_protocol("it answered before it was asked", None).await);
             }
         }
@@ -88,6 +100,7 @@ impl Worker {
         Ok(Self {
             child,
             socket,
+            incoming: Incoming::default(),
             stderr: StderrTail::new(stderr),
             limits,
             landlock: Landlock::Absent,
@@ -114,8 +127,21 @@ impl Worker {
     /// Asks the worker and waits for its answer, for at most this long.
     ///
     /// After an error the worker is gone, except where it only did not understand the request or the message was too
-    /// large. A call that is dropped before it ended costs the worker as well.
+    /// large. A call that is dropped before it ended costs the worker as well. Events on the way to the answer are passed
+    /// over: [`Worker::stream`] gives them.
     pub async fn call(&mut self, request: Request, limit: Duration) -> Result<Response, WorkerError> {
+        let frame = self.next_call(request).await?;
+        match self.exchange(self.calls, &frame, limit).await? {
+            from_child::Body::Response(response) => Ok(Response::from_bytes(response.payload)),
+            from_child::Body::Failure(failure) => Err(self.failed(failure).await),
+            from_child::Body::Ready(_) | from_child::Body::Event(_) => {
+                Err(self.broke_protocol("it was ready twice", None).await)
+            }
+        }
+    }
+
+    /// Counts a call up and gives the message that begins it.
+    async fn next_call(&mut self, request: Request) -> Result<Vec<u8>, WorkerError> {
         if !self.in_step {
             self.kill().await;
             return Err(WorkerError::Gone);
@@ -123,12 +149,7 @@ impl Worker {
         let (kind, payload) = request.into_parts();
         let body = to_child::Body::Request(envelope::Request { kind, payload });
         self.calls += 1;
-        let frame = encode(self.calls, body, self.limits.max_message_bytes)?;
-        match self.exchange(self.calls, &frame, limit).await? {
-            from_child::Body::Response(response) => Ok(Response::from_bytes(response.payload)),
-            from_child::Body::Failure(failure) => Err(self.failed(failure).await),
-            from_child::Body::Ready(_) => Err(self.broke_protocol("it was ready twice", None).await),
-        }
+        encode(self.calls, body, self.limits.max_message_bytes)
     }
 
     /// Kills it and waits until it is gone.
@@ -143,29 +164,50 @@ impl Worker {
         frame: &[u8],
         limit: Duration,
     ) -> Result<from_child::Body, WorkerError> {
-        self.in_step = false;
-        let max_message_bytes = self.limits.max_message_bytes;
-        let socket = &mut self.socket;
-        let conversation = async {
-            frame::write_async(socket, frame).await?;
-            frame::read_async::<FromChild>(socket, max_message_bytes).await
-        };
-        let message = match boxed_timeout(limit, conversation).await {
-            None => {
-                self.kill().await;
-                self.log("gave no answer in time", "");
-                return Err(WorkerError::TimedOut { limit });
+        let exchanged = boxed_timeout(limit, async {
+            self.send(frame).await?;
+            loop {
+                match self.receive(call).await? {
+                    from_child::Body::Event(_) => {}
+                    body => return Ok(body),
+                }
             }
-            Some(Err(error)) => return Err(self.lost(error).await),
-            Some(Ok(message)) => message,
+        });
+        match exchanged.await {
+            Some(outcome) => outcome,
+            None => Err(self.timed_out(limit).await),
+        }
+    }
+
+    /// Writes one message; from now on the worker is out of step until the answer has come.
+    async fn send(&mut self, frame: &[u8]) -> Result<(), WorkerError> {
+        self.in_step = false;
+        match frame::write_async(&mut self.socket, frame).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.lost(error).await),
+        }
+    }
+
+    /// Reads one message of this call; after an answer the worker is in step again. May be dropped and called again.
+    async fn receive(&mut self, call: u64) -> Result<from_child::Body, WorkerError> {
+        let read = self.incoming.next::<FromChild>(&mut self.socket, self.limits.max_message_bytes).await;
+        let message = match read {
+            Ok(message) => message,
+            Err(error) => return Err(self.lost(error).await),
         };
         match message.body {
             Some(body) if message.call == call => {
-                self.in_step = true;
+                self.in_step = !matches!(body, from_child::Body::Event(_));
                 Ok(body)
             }
             _ => Err(self.broke_protocol("it answered what was not asked", None).await),
         }
+    }
+
+    async fn timed_out(&mut self, limit: Duration) -> WorkerError {
+        self.kill().await;
+        self.log("gave no answer in time", "");
+        WorkerError::TimedOut { limit }
     }
 
     /// What to say when the socket gave no message.

@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener};
 
 use landlock::{AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr};
-use yard_worker::{Landlock, Worker, WorkerCommand, WorkerError, WorkerLimits};
+use yard_worker::{ExitCause, Landlock, Worker, WorkerCommand, WorkerError, WorkerLimits};
 
 use crate::{ask, command, within, worker};
 
@@ -61,6 +61,64 @@ async fn files_outside_its_own_are_closed_to_it() {
         let read = ask(&mut worker, "read", path).await.unwrap();
         assert!(read.parse::<usize>().is_ok_and(|bytes| bytes > 0), "{path}: {read}");
     }
+}
+
+#[tokio::test]
+async fn a_worker_writes_in_its_own_directory_and_nowhere_else() {
+    let job = tempfile::tempdir().unwrap();
+    let package = tempfile::tempdir().unwrap();
+    fs::write(package.path().join("data.csv"), "12345").unwrap();
+    let limits = WorkerLimits { written_file_bytes: 1 << 20, ..WorkerLimits::default() };
+    let command = WorkerCommand {
+        readable: vec![package.path().to_owned()],
+        writable: vec![job.path().to_owned()],
+        ..within(limits)
+    };
+    let mut worker = Worker::spawn(command).await.unwrap();
+    let path = |directory: &tempfile::TempDir, name: &str| {
+        directory.path().join(name).into_os_string().into_string().unwrap()
+    };
+    let (first, second, folder) = (path(&job, "first"), path(&job, "folder/second"), path(&job, "folder"));
+    let cases = [
+        ("write", first.clone(), "written"),
+        ("write", first.clone(), "written"),
+        ("read", first.clone(), "1"),
+        ("make directory", folder.clone(), "made"),
+        ("move", format!("{first}\n{second}"), "moved"),
+        ("list", folder.clone(), "1"),
+        ("remove", folder, "removed"),
+    ];
+    for (kind, path, expected) in cases {
+        assert_eq!(ask(&mut worker, kind, &path).await.unwrap(), expected, "{kind} {path}");
+    }
+    if worker.landlock() != Landlock::Absent {
+        let outside = path(&package, "data.csv");
+        let cases = [
+            ("write", outside.clone()),
+            ("write", path(&package, "new")),
+            ("remove", outside.clone()),
+            ("move", format!("{outside}\n{}", path(&job, "stolen"))),
+            ("link", path(&job, "link")),
+            ("write", path(&job, "../escaped")),
+        ];
+        for (kind, path) in cases {
+            let answer = ask(&mut worker, kind, &path).await.unwrap();
+            assert!(matches!(&*answer, "PermissionDenied" | "CrossesDevices"), "{kind} {path}: {answer}");
+        }
+        assert_eq!(fs::read_to_string(package.path().join("data.csv")).unwrap(), "12345");
+    }
+    let error = ask(&mut worker, "write much", &path(&job, "much")).await.unwrap_err();
+    let WorkerError::Exited(report) = error else { panic!("{error:?}") };
+    assert_eq!(report.cause, Some(ExitCause::FileSize));
+}
+
+#[tokio::test]
+async fn a_directory_to_write_in_must_be_there() {
+    let job = tempfile::tempdir().unwrap();
+    let missing = vec![job.path().join("not there")];
+    let error = Worker::spawn(WorkerCommand { writable: missing, ..command() }).await.unwrap_err();
+    let WorkerError::NotConfined { message } = error else { panic!("{error:?}") };
+    assert!(message.contains("a directory to write in cannot be opened"), "{message}");
 }
 
 #[tokio::test]

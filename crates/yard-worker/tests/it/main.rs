@@ -5,6 +5,7 @@
 mod confinement;
 mod endings;
 mod family;
+mod streams;
 
 use std::time::Duration;
 
