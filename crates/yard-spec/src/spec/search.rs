@@ -1,0 +1,144 @@
+//! `[search]`: many specifications instead of one.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{
+    error::{KeyPath, SpecError},
+    keys::{ANY, Allowed, Field, Section, Table, TableReader, allowed_between, found},
+};
+
+spec_table! {
+    /// Many specifications instead of one: each trial is this one with other values at some keys.
+    pub struct SearchSpec {
+        /// How values are chosen.
+        strategy: SearchStrategy = (SearchStrategy::Random), "", ANY;
+        /// Most trials. A grid that has more points is refused.
+        trials: usize = 20, "trials", allowed_between(1.0, 10_000.0);
+        /// By what trials are compared, on the validation rows.
+        metric: Metric = (Metric::Auto), "", ANY;
+        /// For `successive_halving`: of how many trials one goes on to the next rung.
+        keep_one_of: usize = 3, "trials", allowed_between(2.0, 100.0);
+        /// For `successive_halving`: epochs (rounds of boosted trees) of the first rung; each next rung has
+        /// `keep_one_of` times as many, the last what the specification says.
+        first_rung: usize = 1, "epochs", allowed_between(1.0, 1_000_000.0);
+        /// The keys to vary, by their path, as in `"training.optimizer.learning_rate"` or `"model.layers.0.units"`;
+        /// each with a list of values or a range. `name`, `data`, `split` and `search` stay as they are, so that
+        /// trials can be compared.
+        keys: BTreeMap<String, Candidates> = required, "", ANY;
+    }
+}
+
+spec_table! {
+    /// A range of numbers, instead of a list of values.
+    pub struct CandidateRange {
+        /// The smallest value.
+        low: f64 = required, "as the key", ANY;
+        /// The largest value.
+        high: f64 = required, "as the key", ANY;
+        /// How values are spread over the range.
+        scale: RangeScale = (RangeScale::Linear), "", ANY;
+        /// Whether only whole numbers are taken. Needed where the key is one.
+        whole: bool = false, "", ANY;
+        /// Values that a grid takes from the range, ends included.
+        points: usize = 5, "values", allowed_between(2.0, 1000.0);
+    }
+}
+
+spec_choice! {
+    /// How values are chosen.
+    pub enum SearchStrategy {
+        /// Every combination.
+        Grid = "grid",
+        /// Each trial draws its values, from `seed`.
+        Random = "random",
+        /// Random trials start with few epochs; the best of them go on with more.
+        SuccessiveHalving = "successive_halving",
+    }
+}
+
+spec_choice! {
+    /// By what trials are compared.
+    pub enum Metric {
+        /// `r2` for regression, `accuracy` for classification.
+        Auto = "auto",
+        /// Share of rows whose class is right; more is better.
+        Accuracy = "accuracy",
+        /// Mean over the classes of the harmonic mean of precision and recall; more is better.
+        F1 = "f1",
+        /// Mean of the negative logarithm of the right class's probability; less is better.
+        LogLoss = "log_loss",
+        /// Share of the variance that is explained; more is better.
+        R2 = "r2",
+        /// Root of the mean squared difference; less is better.
+        Rmse = "rmse",
+        /// Mean absolute difference; less is better.
+        Mae = "mae",
+    }
+}
+
+spec_choice! {
+    /// How values are spread over a range.
+    pub enum RangeScale {
+        /// Evenly.
+        Linear = "linear",
+        /// Evenly in their logarithm; `low` is above 0.
+        Log = "log",
+    }
+}
+
+/// What a search may put in the place of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Candidates {
+    /// One of these values. They may be tables, as whole models are.
+    Values(Vec<Value>),
+    /// A number of a range.
+    Range(CandidateRange),
+}
+
+// === impl Candidates ===
+
+impl CandidateRange {
+    /// A number as this range gives it to its key: whole where that is asked for.
+    pub fn value(&self, number: f64) -> Value {
+        let number = number.clamp(self.low.min(self.high), self.high.max(self.low));
+        if self.whole {
+            // A whole number between two numbers of the range is exact; `as` saturates beyond.
+            return Value::from(number.round() as i64);
+        }
+        Value::from(number)
+    }
+}
+
+impl Field for Candidates {
+    fn read(value: &Value, path: &KeyPath, allowed: Allowed) -> Result<Self, SpecError> {
+        match value {
+            Value::Array(_) => Vec::read(value, path, allowed).map(Self::Values),
+            Value::Object(_) => {
+                let reader = TableReader::new(value, path, None, CandidateRange::NAMES)?;
+                CandidateRange::read_keys(&reader).map(Self::Range)
+            }
+            _ => Err(SpecError::WrongType {
+                path: path.clone(),
+                expected: "a list of values or a range such as { low = 1, high = 10 }".to_owned(),
+                found: found(value),
+            }),
+        }
+    }
+
+    fn write(&self) -> Option<Value> {
+        match self {
+            Self::Values(values) => values.write(),
+            Self::Range(range) => range.write(),
+        }
+    }
+
+    fn type_text() -> String {
+        "list of values or range".to_owned()
+    }
+
+    fn sections(path: &str, sections: &mut Vec<Section>) {
+        <CandidateRange as Field>::sections(path, sections);
+    }
+}
