@@ -1,1 +1,26 @@
 //! Training of every kind of model: data and a specification in, the files of a version out.
+//!
+//! Networks are computed and differentiated by burn on the processor; losses, optimizers and schedules are closed forms
+//! over plain numbers here. [`fit`] is the loop; it draws everything random from (seed, purpose, step) and remembers
+//! everything in its checkpoints. This crate knows no server, no job and no place where anything is kept: what it needs
+//! from outside is the trait [`Run`].
+
+mod checkpoint;
+mod error;
+mod loss;
+mod model;
+mod network;
+mod optimizer;
+mod parameters;
+mod run;
+mod schedule;
+
+pub use checkpoint::CheckpointError;
+pub use error::TrainingError;
+pub use loss::{Classes, Judged, Loss, Targets};
+pub use model::{Head, Model, Outcome, Pass, outputs};
+pub use network::{Activation, LayerPlan, Network, NetworkPlan, Window};
+pub use optimizer::{Limits, Optimizer, Rule};
+pub use parameters::{Leaves, Parameter, Role};
+pub use run::{EarlyStopping, EpochRecord, Event, Fitted, Plan, Rows, Run, fit};
+pub use schedule::{Schedule, Shape};
