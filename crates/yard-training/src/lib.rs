@@ -6,6 +6,7 @@
 //! from outside is the trait [`Run`].
 
 mod checkpoint;
+mod emit;
 mod error;
 mod loss;
 mod model;
@@ -16,6 +17,7 @@ mod run;
 mod schedule;
 
 pub use checkpoint::CheckpointError;
+pub use emit::emit;
 pub use error::TrainingError;
 pub use loss::{Classes, Judged, Loss, Targets};
 pub use model::{Head, Model, Outcome, Pass, outputs};

@@ -27,8 +27,8 @@ pub enum Pass {
     Train {
         /// The seed of the run.
         seed: u64,
-        /// The step, counted from 0.
-        step: u64,
+        /// The batch, counted from 0 over the whole run.
+        batch: u64,
     },
     /// Nothing is random, each row stands alone.
     Predict,
@@ -38,7 +38,7 @@ impl Pass {
     /// The randomness of this pass for a purpose; none when predicting.
     pub fn draw(&self, purpose: &str) -> Option<Draw> {
         match self {
-            Self::Train { seed, step } => Some(draw(*seed, purpose, *step)),
+            Self::Train { seed, batch } => Some(draw(*seed, purpose, *batch)),
             Self::Predict => None,
         }
     }

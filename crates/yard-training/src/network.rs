@@ -127,6 +127,30 @@ impl Network {
     pub fn input(&self) -> &[usize] {
         &self.input
     }
+
+    /// Its layers in order.
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// What a layer has learned.
+    pub(crate) fn layer_parameters(&self, layer: &Layer) -> &[Parameter] {
+        let after = self.layers.iter().map(|other| other.first).find(|first| *first > layer.first);
+        let end = after.unwrap_or(self.parameters.len());
+        if layer.has_parameters() { &self.parameters[layer.first..end] } else { &[] }
+    }
+}
+
+impl Layer {
+    fn has_parameters(&self) -> bool {
+        matches!(
+            self.plan,
+            LayerPlan::Dense { .. }
+                | LayerPlan::Convolution { .. }
+                | LayerPlan::BatchNorm { .. }
+                | LayerPlan::LayerNorm { .. }
+        )
+    }
 }
 
 impl Model for Network {

@@ -79,8 +79,10 @@ pub struct Plan {
     pub seed: u64,
     /// How often each row is seen.
     pub epochs: u64,
-    /// How many rows a step takes; none: all of them.
-    pub batch_size: Option<NonZeroUsize>,
+    /// How many rows the model takes at once.
+    pub batch_size: NonZeroUsize,
+    /// Whether a step follows the gradient of all rows, added up over the batches of an epoch, instead of one batch.
+    pub whole_epochs: bool,
     /// What is made small.
     pub loss: Loss,
     /// How.

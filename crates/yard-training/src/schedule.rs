@@ -16,16 +16,11 @@ pub struct Schedule {
 pub enum Shape {
     /// As it is.
     Constant,
-    /// Times `factor` after every so many steps.
+    /// Times `factor` after every so many epochs; after each epoch: exponential.
     Step {
-        /// How many steps the rate stays.
+        /// How many epochs the rate stays.
         every: u64,
         /// What it is multiplied by then.
-        factor: f64,
-    },
-    /// Times `factor` at each step.
-    Exponential {
-        /// What the rate is multiplied by.
         factor: f64,
     },
     /// Half a cosine down to `floor` of the full rate at the last step.
@@ -39,16 +34,18 @@ impl Schedule {
     /// A rate that stays.
     pub const CONSTANT: Self = Self { warmup_steps: 0, shape: Shape::Constant };
 
-    /// The part of the full rate for a step, counted from 0, of a run of so many steps.
-    pub fn factor(&self, step: u64, total_steps: u64) -> f64 {
+    /// The part of the full rate for a step, counted from 0, of a run of so many steps, so many of them an epoch.
+    pub fn factor(&self, step: u64, steps_per_epoch: u64, total_steps: u64) -> f64 {
         if step < self.warmup_steps {
             return (step + 1) as f64 / self.warmup_steps as f64;
         }
         let after = step - self.warmup_steps;
         match self.shape {
             Shape::Constant => 1.0,
-            Shape::Step { every, factor } => factor.powf((after / every.max(1)) as f64),
-            Shape::Exponential { factor } => factor.powf(after as f64),
+            Shape::Step { every, factor } => {
+                let epochs = step / steps_per_epoch.max(1);
+                factor.powf((epochs / every.max(1)) as f64)
+            }
             Shape::Cosine { floor } => {
                 // The last step, not the one after it, stands at the floor.
                 let last = total_steps.saturating_sub(self.warmup_steps).saturating_sub(1).max(1);
@@ -65,7 +62,7 @@ mod tests {
 
     fn check(schedule: Schedule, total: u64, expected: &[(u64, f64)]) {
         for (step, factor) in expected {
-            let actual = schedule.factor(*step, total);
+            let actual = schedule.factor(*step, 2, total);
             assert!((actual - factor).abs() < 1e-12, "{schedule:?} at {step}: {actual}, not {factor}");
         }
     }
@@ -74,8 +71,9 @@ mod tests {
     fn each_shape_goes_its_course() {
         let of = |shape| Schedule { warmup_steps: 0, shape };
         check(of(Shape::Constant), 10, &[(0, 1.0), (9, 1.0)]);
-        check(of(Shape::Step { every: 3, factor: 0.1 }), 10, &[(0, 1.0), (2, 1.0), (3, 0.1), (6, 0.01)]);
-        check(of(Shape::Exponential { factor: 0.5 }), 10, &[(0, 1.0), (1, 0.5), (3, 0.125)]);
+        // Two steps an epoch.
+        check(of(Shape::Step { every: 3, factor: 0.1 }), 20, &[(0, 1.0), (5, 1.0), (6, 0.1), (12, 0.01)]);
+        check(of(Shape::Step { every: 1, factor: 0.5 }), 20, &[(0, 1.0), (1, 1.0), (2, 0.5), (6, 0.125)]);
         check(of(Shape::Cosine { floor: 0.0 }), 11, &[(0, 1.0), (5, 0.5), (10, 0.0), (99, 0.0)]);
         check(of(Shape::Cosine { floor: 0.2 }), 11, &[(0, 1.0), (5, 0.6), (10, 0.2)]);
     }

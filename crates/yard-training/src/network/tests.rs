@@ -44,7 +44,7 @@ fn check_gradients(input: &[usize], layers: &[LayerPlan]) {
     let width = network.outputs();
     let classes: Vec<u32> = (0..count as u32).map(|row| row % width as u32).collect();
     let loss = Loss::CategoricalCrossEntropy(Classes::default());
-    let pass = Pass::Train { seed: 3, step: 0 };
+    let pass = Pass::Train { seed: 3, batch: 0 };
     let run = |network: &Network| {
         let device = burn::tensor::Device::flex().autodiff();
         let data = burn::tensor::TensorData::new(rows.clone(), [count, row_length]);
@@ -118,7 +118,7 @@ fn a_batch_norm_keeps_running_statistics_as_pytorch_does() {
     let data = burn::tensor::TensorData::new(vec![1.0_f32, 2.0, 6.0], [3, 1]);
     let rows = burn::tensor::Tensor::from_data(data, &burn::tensor::Device::flex().autodiff());
     let leaves = Leaves::trained(&network.parameters);
-    let outcome = network.forward(&leaves, rows, &Pass::Train { seed: 0, step: 0 });
+    let outcome = network.forward(&leaves, rows, &Pass::Train { seed: 0, batch: 0 });
     let [(2, mean), (3, variance)] = &outcome.statistics[..] else { panic!("{:?}", outcome.statistics) };
     assert!((mean[0] - 0.3).abs() < 1e-6, "{mean:?}");
     assert!((variance[0] - (0.9 + 0.1 * 7.0)).abs() < 1e-6, "{variance:?}");
@@ -129,11 +129,11 @@ fn dropout_keeps_the_mean_in_training_and_does_nothing_in_prediction() {
     let network = network(&[20_000], &[LayerPlan::Dropout { rate: 0.25 }]);
     let ones = vec![1.0_f32; 20_000];
     assert_eq!(outputs(&network, &ones, 20_000), ones);
-    let run = |step| {
+    let run = |batch| {
         let data = burn::tensor::TensorData::new(ones.clone(), [1, 20_000]);
         let rows = burn::tensor::Tensor::from_data(data, &burn::tensor::Device::flex().autodiff());
         let leaves = Leaves::trained(&network.parameters);
-        numbers(network.forward(&leaves, rows, &Pass::Train { seed: 1, step }).outputs.inner())
+        numbers(network.forward(&leaves, rows, &Pass::Train { seed: 1, batch }).outputs.inner())
     };
     let dropped = run(0);
     let mean = dropped.iter().sum::<f32>() / 20_000.0;

@@ -45,10 +45,11 @@ pub fn fit(
         check(model, rows, plan)?;
     }
     let optimizer = Optimizer::new(plan.rule, plan.limits, model.parameters());
-    let batch = plan.batch_size.map_or(train.count(), |size| size.get().min(train.count()));
-    let steps_per_epoch = train.count().div_ceil(batch) as u64;
+    let rows_per_step = if plan.whole_epochs { train.count() } else { plan.batch_size.get() };
+    let steps_per_epoch = train.count().div_ceil(rows_per_step) as u64;
     let total = steps_per_epoch * plan.epochs;
-    let mut fit = Fit { model, train, validation, plan, optimizer, state: State::default(), total };
+    let state = State::default();
+    let mut fit = Fit { model, train, validation, plan, optimizer, state, steps_per_epoch, total };
 
     let stored = run.last_checkpoint();
     if let Some((_, bytes)) = stored.map_err(|source| TrainingError::Storage { action: "read", source })? {
@@ -67,8 +68,8 @@ pub fn fit(
             fit.save(run)?;
             return Err(TrainingError::Stopped { step: fit.state.step });
         }
-        let begin = (fit.state.step % steps_per_epoch) as usize * batch;
-        let end = (begin + batch).min(order.len());
+        let begin = (fit.state.step % steps_per_epoch) as usize * rows_per_step;
+        let end = (begin + rows_per_step).min(order.len());
         fit.one_step(&order[begin..end], epoch + 1)?;
         if fit.state.step.is_multiple_of((total / REPORTS_OF_PROGRESS).max(1)) || fit.state.step == total {
             run.report(Event::Progress { phase: "training", step: fit.state.step, of: total });
@@ -91,14 +92,30 @@ struct Fit<'a> {
     plan: &'a Plan,
     optimizer: Optimizer,
     state: State,
+    steps_per_epoch: u64,
     total: u64,
 }
 
 impl Fit<'_> {
     fn one_step(&mut self, chosen: &[usize], epoch: u64) -> Result<(), TrainingError> {
+        let mut sum = Slopes::default();
+        // Each batch draws for itself, also where a step has several.
+        let first = self.state.step * chosen.len().div_ceil(self.plan.batch_size.get()) as u64;
+        for (batch, chosen) in (first..).zip(chosen.chunks(self.plan.batch_size.get())) {
+            sum.add(self.differentiate(chosen, batch, epoch)?);
+        }
+        let factor = self.plan.schedule.factor(self.state.step, self.steps_per_epoch, self.total);
+        let rate = self.plan.learning_rate * factor;
+        self.optimizer.step(self.model.parameters_mut(), &mut sum.gradients, rate);
+        self.state.step += 1;
+        Ok(())
+    }
+
+    /// The gradient of the mean loss of some rows.
+    fn differentiate(&mut self, chosen: &[usize], batch: u64, epoch: u64) -> Result<Slopes, TrainingError> {
         let gathered = Gathered::new(&self.train, chosen);
         let leaves = Leaves::trained(self.model.parameters());
-        let pass = Pass::Train { seed: self.plan.seed, step: self.state.step };
+        let pass = Pass::Train { seed: self.plan.seed, batch };
         let outcome = self.model.forward(&leaves, gathered.input, &pass);
         let width = self.model.outputs();
         let outputs = numbers(outcome.outputs.clone().inner());
@@ -112,16 +129,11 @@ impl Fit<'_> {
         let slope = TensorData::new(judged.gradient, [chosen.len(), width]);
         let slope = Tensor::<2>::from_data(slope, &Device::flex());
         let mut gradients = (outcome.outputs * slope).sum().backward();
-        let mut gradients = leaves.gradients(&mut gradients);
-        drop(leaves);
-
-        let rate = self.plan.learning_rate * self.plan.schedule.factor(self.state.step, self.total);
-        self.optimizer.step(self.model.parameters_mut(), &mut gradients, rate);
+        let gradients = leaves.gradients(&mut gradients);
         for (index, values) in outcome.statistics {
             self.model.parameters_mut()[index].values = values;
         }
-        self.state.step += 1;
-        Ok(())
+        Ok(Slopes { gradients, weight: judged.weight })
     }
 
     fn check_loss(&mut self, loss: f64, epoch: u64) -> Result<(), TrainingError> {
@@ -221,6 +233,29 @@ fn report(record: &EpochRecord, is_of_classes: bool, run: &mut dyn Run) {
     if let (Some(loss), Some(value)) = (record.validation_loss, record.validation_score) {
         metric("validation", "loss", loss);
         metric("validation", score, value);
+    }
+}
+
+/// Gradients of a mean over rows of some weight.
+#[derive(Default)]
+struct Slopes {
+    gradients: Vec<Vec<f32>>,
+    weight: f64,
+}
+
+impl Slopes {
+    /// Becomes the gradient of the mean over both.
+    fn add(&mut self, other: Self) {
+        if self.gradients.is_empty() {
+            *self = other;
+            return;
+        }
+        let together = self.weight + other.weight;
+        let (own, added) = ((self.weight / together) as f32, (other.weight / together) as f32);
+        for (slope, other) in self.gradients.iter_mut().flatten().zip(other.gradients.iter().flatten()) {
+            *slope = own * *slope + added * *other;
+        }
+        self.weight = together;
     }
 }
 

@@ -86,7 +86,8 @@ fn plan() -> Plan {
     Plan {
         seed: 7,
         epochs: 6,
-        batch_size: NonZeroUsize::new(16),
+        batch_size: NonZeroUsize::new(16).unwrap(),
+        whole_epochs: false,
         loss: Loss::CategoricalCrossEntropy(Classes { label_smoothing: 0.05, weights: vec![1.0, 2.0, 1.0] }),
         rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false },
         limits: Limits { weight_decay: 1e-4, clip_norm: Some(1.0), ..Limits::default() },
@@ -189,7 +190,7 @@ fn divergence_says_where_and_what_to_try() {
         limits: Limits::default(),
         learning_rate: 10.0,
         schedule: Schedule::CONSTANT,
-        batch_size: None,
+        whole_epochs: true,
         ..plan()
     };
     let error = fit(&mut model, rows, None, &plan, &mut Memory::default()).unwrap_err();
@@ -213,7 +214,7 @@ fn gradient_descent_finds_the_line() {
         limits: Limits::default(),
         learning_rate: 0.2,
         schedule: Schedule::CONSTANT,
-        batch_size: None,
+        whole_epochs: true,
         epochs: 200,
         ..plan()
     };
@@ -221,6 +222,23 @@ fn gradient_descent_finds_the_line() {
     let [slope, offset] = [model.parameters()[0].values[0], model.parameters()[1].values[0]];
     assert!((slope - 3.0).abs() < 1e-4 && (offset + 2.0).abs() < 1e-4, "{slope} {offset}");
     assert!(fitted.history.last().unwrap().train_score > 0.999_999);
+}
+
+#[test]
+fn the_gradient_of_all_rows_does_not_depend_on_how_many_are_taken_at_once() {
+    let data = clouds(50, 0);
+    let layers = vec![LayerPlan::Dense { units: 3, activation: None }];
+    let weights_with = |batch_size: usize| {
+        let plan = NetworkPlan { input: vec![2], layers: layers.clone(), head: Head::Softmax };
+        let mut model = Network::new(&plan, 0).unwrap();
+        let batch_size = NonZeroUsize::new(batch_size).unwrap();
+        let plan = Plan { batch_size, whole_epochs: true, ..self::plan() };
+        let fitted = fit(&mut model, data.rows(), None, &plan, &mut Memory::default()).unwrap();
+        assert_eq!(fitted.steps, plan.epochs);
+        model.parameters()[0].values.clone()
+    };
+    let (all, few) = (weights_with(50), weights_with(7));
+    assert!(all.iter().zip(&few).all(|(one, other)| (one - other).abs() < 1e-5), "{all:?} {few:?}");
 }
 
 #[test]

@@ -1,0 +1,6 @@
+//! Trained networks in the engines that serve them.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod emitted;
+mod place;
