@@ -15,13 +15,17 @@
 mod keys;
 mod check;
 mod error;
+mod examples;
 mod nearest;
+mod reference;
 mod search;
 mod shapes;
 mod spec;
 mod text;
 
 pub use error::{KeyPath, SpecError};
+pub use examples::{Example, example, examples};
+pub use reference::reference_page;
 pub use search::apply;
 pub use shapes::{MAX_PARAMETERS, MAX_ROW_VALUES, Shape, network_shapes, parameter_count};
 pub use spec::{

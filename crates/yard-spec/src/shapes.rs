@@ -14,36 +14,37 @@ pub const MAX_ROW_VALUES: usize = 1 << 24;
 /// Most parameters of a network.
 pub const MAX_PARAMETERS: usize = 1 << 28;
 
-/// The shape of a row after each layer.
+/// The shape of a row after each layer, or the first layer that does not fit.
+///
+/// A network of more than [`MAX_PARAMETERS`] and a layer of more than [`MAX_ROW_VALUES`] do not fit either.
 pub fn network_shapes(input: &[usize], layers: &[Layer]) -> Result<Vec<Shape>, SpecError> {
-    let mut shape = input.to_vec();
-    let mut shapes = Vec::with_capacity(layers.len());
-    for (index, layer) in layers.iter().enumerate() {
-        shape = after(&shape, layer).map_err(|problem| at(index, layer, problem))?;
-        shapes.push(shape.clone());
-    }
-    Ok(shapes)
+    walk(input, layers).map(|(shapes, _)| shapes)
 }
 
 /// How many numbers a network learns.
 pub fn parameter_count(input: &[usize], layers: &[Layer]) -> Result<usize, SpecError> {
+    walk(input, layers).map(|(_, parameters)| parameters)
+}
+
+fn walk(input: &[usize], layers: &[Layer]) -> Result<(Vec<Shape>, usize), SpecError> {
     let mut shape = input.to_vec();
-    let mut sum = 0_usize;
+    let mut shapes = Vec::with_capacity(layers.len());
+    let mut parameters = 0_usize;
     for (index, layer) in layers.iter().enumerate() {
         let next = after(&shape, layer).map_err(|problem| at(index, layer, problem))?;
-        let own = learned_by(layer, &shape);
-        sum = own.and_then(|own| sum.checked_add(own)).filter(|sum| *sum <= MAX_PARAMETERS).ok_or_else(
-            || {
-                at(
-                    index,
-                    layer,
-                    format!("the network would have more than {MAX_PARAMETERS} parameters: make it smaller"),
-                )
-            },
-        )?;
+        parameters = learned_by(layer, &shape)
+            .and_then(|own| parameters.checked_add(own))
+            .filter(|parameters| *parameters <= MAX_PARAMETERS)
+            .ok_or_else(|| {
+                let problem = format!(
+                    "the network would have more than {MAX_PARAMETERS} parameters up to here: make it smaller"
+                );
+                at(index, layer, problem)
+            })?;
+        shapes.push(next.clone());
         shape = next;
     }
-    Ok(sum)
+    Ok((shapes, parameters))
 }
 
 pub(crate) fn at(index: usize, layer: &Layer, problem: String) -> SpecError {

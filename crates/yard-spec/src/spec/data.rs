@@ -107,7 +107,7 @@ spec_choice! {
 }
 
 spec_choice! {
-    /// A data set that comes with the program. The made ones are drawn from `seed`-independent, fixed seeds.
+    /// A data set that comes with the program. Those that are made are always the same, whatever the seed.
     pub enum Builtin {
         /// 1,797 pictures of handwritten digits, 8x8 grey values in 64 columns; 10 classes.
         Digits = "digits",

@@ -24,8 +24,9 @@ spec_kinds! {
 spec_table! {
     /// A neural network of layers.
     pub struct NetworkModel {
-        /// The shape of one row: `[features]`, or `[channels, height, width]`, which layers over pictures need. Not
-        /// set: the shape that the data has.
+        /// The shape of one row: `[features]`, or `[channels, height, width]`, which layers over pictures need.
+        /// Feature columns that are as many as its values are read in this shape, the last dimension first. Not set:
+        /// the shape that the data has.
         input: Option<Vec<usize>> = none, "values", allowed_between(1.0, 16_777_216.0);
         /// The layers, in order. The last gives one value for regression and one for each class otherwise.
         layers: Vec<Layer> = required, "", ANY;

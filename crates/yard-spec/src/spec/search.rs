@@ -99,15 +99,50 @@ pub enum Candidates {
 
 // === impl Candidates ===
 
-impl CandidateRange {
-    /// A number as this range gives it to its key: whole where that is asked for.
-    pub fn value(&self, number: f64) -> Value {
-        let number = number.clamp(self.low.min(self.high), self.high.max(self.low));
-        if self.whole {
-            // A whole number between two numbers of the range is exact; `as` saturates beyond.
-            return Value::from(number.round() as i64);
+impl Candidates {
+    /// The values that a grid takes, each once.
+    pub fn grid_values(&self) -> Vec<Value> {
+        match self {
+            Self::Values(values) => values.clone(),
+            Self::Range(range) => {
+                let last = range.points.max(2) - 1;
+                let mut values: Vec<Value> =
+                    (0..=last).map(|point| range.at(point as f64 / last as f64)).collect();
+                // Whole numbers that are close together meet.
+                values.dedup();
+                values
+            }
         }
-        Value::from(number)
+    }
+
+    /// The value that a draw from 0 (included) to 1 (excluded) stands for.
+    pub fn at(&self, draw: f64) -> Value {
+        match self {
+            Self::Values(values) => {
+                // The product is from 0 to below the length, except by rounding, which `min` takes back.
+                let index = (draw.clamp(0.0, 1.0) * values.len() as f64) as usize;
+                values.get(index.min(values.len().saturating_sub(1))).cloned().unwrap_or_default()
+            }
+            Self::Range(range) => range.at(draw),
+        }
+    }
+}
+
+impl CandidateRange {
+    /// The number at a part of the range: 0 is `low`, 1 is `high`.
+    pub fn at(&self, part: f64) -> Value {
+        let part = part.clamp(0.0, 1.0);
+        let number = match self.scale {
+            RangeScale::Linear => self.low + (self.high - self.low) * part,
+            RangeScale::Log => (self.low.ln() + (self.high.ln() - self.low.ln()) * part).exp(),
+        };
+        // Rounding may not lead out of the range.
+        let number = number.max(self.low).min(self.high);
+        if !self.whole {
+            return Value::from(number);
+        }
+        // `check` holds the ends of such a range within the numbers that are exact here.
+        Value::from(number.round() as i64)
     }
 }
 

@@ -39,7 +39,7 @@ spec_table! {
         clip_weights: Option<f64> = none, "", POSITIVE;
         /// Threads of the run. The result does not depend on them.
         threads: usize = 1, "threads", allowed_between(1.0, 1024.0);
-        /// How often a checkpoint is written, from which a stopped run goes on.
+        /// How often a checkpoint is written, from which a stopped run goes on. In rounds for boosted trees.
         checkpoint_every: usize = 1, "epochs", allowed_between(1.0, 1_000_000.0);
         /// How the parameters follow their gradients.
         optimizer: Optimizer = (Optimizer::default()), "", ANY;
@@ -53,7 +53,7 @@ spec_table! {
 spec_table! {
     /// Ends the run when the loss on the validation rows no longer falls, and keeps the best state.
     pub struct EarlyStopping: Default {
-        /// Epochs without a fall after which the run ends.
+        /// Epochs without a fall after which the run ends. In rounds for boosted trees.
         patience: usize = 5, "epochs", allowed_between(1.0, 1_000_000.0);
         /// What counts as a fall.
         min_delta: f64 = 0.0, "loss", NOT_NEGATIVE;
