@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 
 use yard_types::{ErrorCode, Timestamp};
 
-use crate::{Demand, Job, JobFailure, JobId, JobState};
+use crate::{Demand, Job, JobFailure, JobId, JobKind, JobState};
 
 /// What all running jobs may take together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,10 @@ pub fn next_job(jobs: &[Job], policy: &Policy, now: Timestamp) -> Choice {
         let threads = threads_of_party.entry(party(job)).or_default();
         *threads = threads.saturating_add(job.demand.threads);
     }
-    queued
-        .sort_by_key(|job| (threads_of_party.get(&party(job)).copied().unwrap_or(0), job.created_at, job.id));
+    queued.sort_by_key(|job| {
+        let threads = threads_of_party.get(&party(job)).copied().unwrap_or(0);
+        (threads, job.created_at, number_of_trial(job), job.id)
+    });
     let patience = i64::try_from(policy.patience.as_millis()).unwrap_or(i64::MAX);
     for job in queued {
         if free.could_hold(&job.demand) {
@@ -79,6 +81,14 @@ pub fn next_job(jobs: &[Job], policy: &Policy, now: Timestamp) -> Choice {
 /// Whom a job's threads are counted for.
 fn party(job: &Job) -> JobId {
     job.search().unwrap_or(job.id)
+}
+
+/// Trials that were submitted at once run in their order.
+fn number_of_trial(job: &Job) -> u32 {
+    match job.kind {
+        JobKind::Trial { number, .. } => number,
+        JobKind::Train | JobKind::Search => 0,
+    }
 }
 
 pub(crate) fn never_fits(asked: &Demand, there: &Capacity) -> JobFailure {

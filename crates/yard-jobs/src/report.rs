@@ -2,7 +2,7 @@
 
 use yard_types::{PackagePath, Timestamp};
 
-use crate::{JobId, JobState};
+use crate::{JobId, JobState, MAX_TEXT_BYTES};
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,5 +112,52 @@ impl LogLevel {
     /// The level of this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+}
+
+impl Report {
+    /// This with its texts cut at [`MAX_TEXT_BYTES`]: stores keep nothing longer.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        match &mut self {
+            Self::Progress(progress) => cut(&mut progress.phase),
+            Self::Metric(metric) => {
+                cut(&mut metric.split);
+                cut(&mut metric.name);
+            }
+            Self::Log(line) => cut(&mut line.text),
+            // A path is bounded by its type.
+            Self::Checkpoint(_) => {}
+        }
+        self
+    }
+}
+
+fn cut(text: &mut String) {
+    text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let text = "é".repeat(MAX_TEXT_BYTES);
+        let Report::Log(line) =
+            Report::Log(LogLine { level: LogLevel::Info, text: format!("a{text}") }).bounded()
+        else {
+            panic!()
+        };
+        assert_eq!(line.text.len(), MAX_TEXT_BYTES - 1);
+        assert!(line.text.starts_with("aé"));
+    }
+
+    #[test]
+    fn every_level_is_found_by_its_name() {
+        for level in LogLevel::ALL {
+            assert_eq!(LogLevel::from_name(level.as_str()), Some(level));
+        }
+        assert_eq!(LogLevel::from_name("fatal"), None);
     }
 }

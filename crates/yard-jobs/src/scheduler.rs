@@ -71,13 +71,22 @@ impl Scheduler {
     /// Starts the task that owns all jobs of the store, and gives its handle. Jobs that an earlier process left running
     /// are queued again, to go on from their last checkpoint.
     pub fn start(parts: SchedulerParts, options: SchedulerOptions) -> Result<Jobs, JobsError> {
+        let (jobs, work) = Self::prepare(parts, options)?;
+        tokio::spawn(work);
+        Ok(jobs)
+    }
+
+    /// The handle, and the work of the owner task.
+    fn prepare(
+        parts: SchedulerParts,
+        options: SchedulerOptions,
+    ) -> Result<(Jobs, impl Future<Output = ()> + Send + 'static), JobsError> {
         let holder = HolderId::random().map_err(JobsError::Random)?;
         let (commands, waiting) = mpsc::channel(WAITING_COMMANDS);
         let (events, _) = broadcast::channel(options.event_buffer.get());
         let jobs = Jobs::new(Arc::clone(&parts.store), commands, events.downgrade());
         let owner = owner::Owner::new(parts, options, holder, events);
-        tokio::spawn(owner.run(waiting));
-        Ok(jobs)
+        Ok((jobs, owner.run(waiting)))
     }
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{JobKind, NewJob, Owner};
+use crate::{NewJob, Owner};
 
 const MIB: u64 = 1 << 20;
 

@@ -9,7 +9,8 @@ use yard_types::ErrorCode;
 use super::{SchedulerOptions, SchedulerParts};
 use crate::{
     Child, ChildEnd, ChildEvent, Claim, Ending, EventBody, Job, JobEvent, JobFailure, JobKind, JobState,
-    JobStoreError, Launch, LogLevel, LogLine, Product, RegisterError, Report, Setback, Setbacks,
+    JobStoreError, Launch, LogLevel, LogLine, MAX_SUMMARY_BYTES, Product, RegisterError, Report, Setback,
+    Setbacks,
 };
 
 /// Most reports written at once.
@@ -124,6 +125,10 @@ impl Runner {
         match end {
             ChildEnd::Refused(failure) => Verdict::End(Ending::Failed(failure)),
             ChildEnd::Died(failure) => Verdict::Again(Setback::ChildDied, failure),
+            ChildEnd::Finished(product) if product.summary.len() > MAX_SUMMARY_BYTES => {
+                let message = format!("the summary of the result is longer than {MAX_SUMMARY_BYTES} bytes");
+                Verdict::End(Ending::Failed(JobFailure { code: ErrorCode::Internal, message }))
+            }
             ChildEnd::Finished(product) => match self.job.kind {
                 JobKind::Trial { .. } => Verdict::End(Ending::Succeeded(product.summary)),
                 JobKind::Train | JobKind::Search => self.register(&product, stop).await,
