@@ -1,4 +1,4 @@
-//! Building the `modelyard` executable.
+//! Building the `modelyard` executable, and `modelyard-lab` beside it.
 
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ pub(crate) fn build_as_tested() -> Result<PathBuf> {
     build(&["--workspace", "--bins", "--tests"])
 }
 
-/// Builds the executable and nothing else.
+/// Builds the two executables that make up the product, and nothing else. Returns the path of `modelyard`.
 pub(crate) fn build_alone() -> Result<PathBuf> {
-    build(&["--package", "modelyard", "--bin", "modelyard"])
+    build(&["--package", "modelyard", "--package", "modelyard-lab", "--bins"])
 }
 
 fn build(selection: &[&str]) -> Result<PathBuf> {

@@ -11,7 +11,7 @@ mod messages {
 use yard_types::ErrorCode;
 
 pub use messages::{
-    Checkpoint, DataFile, Log, LogLevel, Metric, Progress, TrainEvent, TrainRefusal, TrainRequest,
+    Checkpoint, DataFile, Fact, Log, LogLevel, Metric, Progress, TrainEvent, TrainRefusal, TrainRequest,
     TrainResponse, TrainResult, train_event, train_response,
 };
 
