@@ -67,3 +67,72 @@ fn set(tree: &mut Value, path: &str, value: Value) -> Result<(), SpecError> {
     *place = value;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Candidates, example};
+
+    fn base() -> TrainingSpec {
+        example("search").and_then(|example| TrainingSpec::from_toml(example.toml).ok()).unwrap()
+    }
+
+    #[test]
+    fn values_are_put_in_their_places_and_nothing_else_changes() {
+        let changes = [("model.layers.0.units", json!(77)), ("training.clip_norm", json!(0.25))];
+        let trial = apply(&base(), &changes).unwrap();
+        let mut expected = base().to_value();
+        expected["model"]["layers"][0]["units"] = json!(77);
+        expected["training"]["clip_norm"] = json!(0.25);
+        expected.as_object_mut().unwrap().remove("search");
+        assert_eq!(trial.to_value(), expected);
+    }
+
+    #[test]
+    fn a_whole_table_replaces_the_one_that_was_there() {
+        let trial = apply(&base(), &[("model", json!({ "kind": "boosted_trees", "rounds": 3 }))]).unwrap();
+        assert_eq!(trial.model.kind(), "boosted_trees");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_blamed_with_its_cause() {
+        let cases = [
+            ("training.epochs", json!("many"), "training.epochs must be a whole number"),
+            ("training.epochs.x", json!(1), "training.epochs.x must be a key of a table"),
+            ("training.nothing.x", json!(1), "training.nothing is not a key"),
+            ("model.layers.first.units", json!(1), "the list has 2 elements"),
+            ("", json!(1), "is not a key"),
+        ];
+        for (path, value, expected) in cases {
+            let message = apply(&base(), &[(path, value)]).unwrap_err().to_string();
+            assert!(message.starts_with("the search cannot set"), "{message}");
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn draws_and_grid_points_stay_in_their_range() {
+        let search = base().search.unwrap();
+        let rate = &search.keys["training.optimizer.learning_rate"];
+        assert_eq!(rate.at(0.0), json!(1e-4));
+        assert_eq!(rate.at(1.0), json!(1e-1));
+        let middle = rate.at(0.5).as_f64().unwrap();
+        assert!((middle - 10_f64.powf(-2.5)).abs() < 1e-12, "{middle}");
+        let units = &search.keys["model.layers.0.units"];
+        assert!(
+            (0..=100).all(|part| units
+                .at(f64::from(part) / 100.0)
+                .as_u64()
+                .is_some_and(|n| (16..=128).contains(&n)))
+        );
+        let batch = &search.keys["training.batch_size"];
+        assert_eq!([batch.at(0.0), batch.at(0.34), batch.at(0.999)], [json!(16), json!(32), json!(64)]);
+        assert_eq!(batch.grid_values().len(), 3);
+        assert_eq!(rate.grid_values().len(), 5);
+        let Candidates::Range(mut narrow) = units.clone() else { panic!("{units:?}") };
+        (narrow.low, narrow.high) = (1.0, 3.0);
+        assert_eq!(Candidates::Range(narrow).grid_values(), [json!(1), json!(2), json!(3)]);
+    }
+}

@@ -160,3 +160,51 @@ fn values(shape: &[usize]) -> Result<usize, String> {
         .filter(|product| *product <= MAX_ROW_VALUES)
         .ok_or_else(|| format!("makes {shape:?} of a row, which is more than {MAX_ROW_VALUES} values"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ModelSpec, TrainingSpec};
+
+    fn layers(list: &str) -> Vec<Layer> {
+        let text = format!(
+            "name = 'x'\n[data]\nbuiltin = 'iris'\n[model]\nkind = 'network'\ninput = [2, 9, 7]\nlayers = [{list}]"
+        );
+        match TrainingSpec::from_toml(&text).unwrap().model {
+            ModelSpec::Network(network) => network.layers,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Sides follow floor((side + 2 padding - kernel) / stride) + 1; parameters are counted by hand.
+    #[test]
+    fn shapes_and_parameters_are_those_of_the_textbook() {
+        let layers = layers(
+            "{ type = 'conv2d', filters = 4, kernel = 3, stride = 2, padding = 1 }, { type = 'batch_norm' }, \
+             { type = 'average_pool2d', kernel = 2 }, { type = 'activation', function = 'relu' }, \
+             { type = 'flatten' }, { type = 'layer_norm' }, { type = 'dropout', rate = 0.5 }, \
+             { type = 'dense', units = 3 }",
+        );
+        let expected: [&[usize]; 8] =
+            [&[4, 5, 4], &[4, 5, 4], &[4, 2, 2], &[4, 2, 2], &[16], &[16], &[16], &[3]];
+        assert_eq!(network_shapes(&[2, 9, 7], &layers).unwrap(), expected);
+        let parameters = 4 * (2 * 3 * 3 + 1) + 2 * 4 + 2 * 16 + 3 * (16 + 1);
+        assert_eq!(parameter_count(&[2, 9, 7], &layers).unwrap(), parameters);
+    }
+
+    #[test]
+    fn a_shape_that_is_known_only_from_data_is_checked_the_same() {
+        let layers = layers(
+            "{ type = 'conv2d', filters = 4, kernel = 3 }, { type = 'flatten' }, { type = 'dense', units = 3 }",
+        );
+        let message = network_shapes(&[64], &layers).unwrap_err().to_string();
+        assert!(
+            message.starts_with("layer 1 (conv2d): takes [channels, height, width], not [64]"),
+            "{message}"
+        );
+        assert!(network_shapes(&[], &layers).is_err());
+        assert!(network_shapes(&[1, 0, 5], &layers).is_err());
+        assert!(network_shapes(&[usize::MAX, 9, 9], &layers).is_err());
+        assert!(parameter_count(&[1, usize::MAX, usize::MAX], &layers).is_err());
+    }
+}

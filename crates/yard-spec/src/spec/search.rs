@@ -131,8 +131,10 @@ impl Candidates {
 impl CandidateRange {
     /// The number at a part of the range: 0 is `low`, 1 is `high`.
     pub fn at(&self, part: f64) -> Value {
-        let part = part.clamp(0.0, 1.0);
         let number = match self.scale {
+            // The ends are what the author wrote, to the last bit.
+            _ if part <= 0.0 => self.low,
+            _ if part >= 1.0 => self.high,
             RangeScale::Linear => self.low + (self.high - self.low) * part,
             RangeScale::Log => (self.low.ln() + (self.high.ln() - self.low.ln()) * part).exp(),
         };
