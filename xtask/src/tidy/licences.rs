@@ -16,6 +16,12 @@ pub(super) const ALLOWED: [&str; 10] = [
     "Zlib",
 ];
 
+/// Packages with another licence that is not among them, and why they may be linked. `deny.toml` lists the same.
+///
+/// - `colored` comes with burn-tensor, which uses it to print summaries of models and has no feature that leaves it out.
+///   The MPL 2.0 covers its own files alone; we link it unchanged, and its source is to be had where crates are.
+pub(super) const EXCEPTIONS: [(&str, &str); 1] = [("colored", "MPL-2.0")];
+
 pub(super) fn findings(workspace: &Workspace) -> Vec<String> {
     let mut findings = Vec::new();
     for package in &workspace.packages {
@@ -25,6 +31,7 @@ pub(super) fn findings(workspace: &Workspace) -> Vec<String> {
         }
         match &package.licence {
             None => findings.push(format!("{name} states no licence expression")),
+            Some(licence) if EXCEPTIONS.contains(&(package.name.as_str(), licence.as_str())) => {}
             Some(expression) => match is_allowed(expression) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -142,6 +149,8 @@ mod tests {
             package("forked", Some("MIT"), false),
             package("silent", None, true),
             package("copyleft", Some("AGPL-3.0-only"), true),
+            package("colored", Some("MPL-2.0"), true),
+            package("uncoloured", Some("MPL-2.0"), true),
         ];
         let workspace = Workspace { crates: Vec::new(), packages };
         assert_eq!(
@@ -150,6 +159,7 @@ mod tests {
                 "forked 1.0.0 does not come from the default registry",
                 "silent 1.0.0 states no licence expression",
                 "copyleft 1.0.0 has the licence AGPL-3.0-only, which is not allowed",
+                "uncoloured 1.0.0 has the licence MPL-2.0, which is not allowed",
             ]
         );
     }
@@ -161,5 +171,11 @@ mod tests {
         let told = manifest["licenses"]["allow"].as_array().unwrap();
         let told: Vec<&str> = told.iter().map(|name| name.as_str().unwrap()).collect();
         assert_eq!(told, ALLOWED);
+        let told = manifest["licenses"]["exceptions"].as_array().unwrap();
+        let told: Vec<(&str, &str)> = told
+            .iter()
+            .map(|exception| (exception["crate"].as_str().unwrap(), exception["allow"][0].as_str().unwrap()))
+            .collect();
+        assert_eq!(told, EXCEPTIONS);
     }
 }
