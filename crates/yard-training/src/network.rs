@@ -1,6 +1,7 @@
 //! Networks: layers one after the other. Linear and logistic regression are networks of one dense layer.
 
 mod build;
+mod convolution;
 mod forward;
 
 use crate::{

@@ -4,11 +4,11 @@
 
 use burn::tensor::{
     Tensor, TensorData, activation,
-    module::{avg_pool2d, conv2d, max_pool2d},
-    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+    module::{avg_pool2d, max_pool2d},
+    ops::{AvgPoolOptions, MaxPoolOptions},
 };
 
-use super::{Activation, Layer, LayerPlan, Network, Window};
+use super::{Activation, Layer, LayerPlan, Network, Window, convolution::convolve};
 use crate::{
     model::{Outcome, Pass},
     parameters::{Leaves, numbers},
@@ -39,9 +39,8 @@ fn one(
         }
         LayerPlan::Convolution { window, activation, .. } => {
             let image = image(value, &layer.before);
-            let options = ConvOptions::new(window.stride, window.padding, [1, 1], 1);
-            let offset = Some(leaves.get::<1>(first + 1));
-            activate(flat(conv2d(image, leaves.get::<4>(first), offset, options)), *activation)
+            let convolved = convolve(image, leaves.get::<4>(first), leaves.get::<1>(first + 1), *window);
+            activate(flat(convolved), *activation)
         }
         LayerPlan::MaxPool(window) => flat(max_pool2d(image(value, &layer.before), max_pool(*window))),
         LayerPlan::AveragePool(window) => {
