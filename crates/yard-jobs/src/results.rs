@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Claim, Job, JobEvent, JobFailure, Product};
+use crate::{Claim, Job, JobFailure, Product};
 
 /// The end of a job in the very transaction that makes its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,6 @@ pub enum RegisterError {
 #[async_trait]
 pub trait Results: Send + Sync {
     /// Makes a version of the product and marks the job succeeded, in one transaction: after a crash there are both or
-    /// neither. Gives the event of the job's end.
-    async fn register(&self, claim: Claim, job: &Job, product: &Product) -> Result<JobEvent, RegisterError>;
+    /// neither. Dropping the future may leave it to go on: what comes too late is refused by the claim.
+    async fn register(&self, claim: Claim, job: &Job, product: &Product) -> Result<(), RegisterError>;
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 
+use yard_jobs::Completion;
 use yard_types::{
     AliasName, Digest, ModelName, PackagePath, Signature, Timestamp, UploadState, VersionNumber, VersionState,
 };
@@ -156,6 +157,8 @@ pub struct NewVersion {
     pub proof: ProofRecord,
     /// Where it comes from.
     pub provenance: Provenance,
+    /// The job that made it, which succeeds in the same transaction.
+    pub completion: Option<Completion>,
 }
 
 /// Where an alias points.

@@ -4,6 +4,7 @@ mod aliases;
 mod commit;
 mod garbage;
 mod integrity;
+mod jobs;
 mod packages;
 mod progress;
 mod transfer;

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use yard_jobs::Completion;
 use yard_types::{AliasName, Digest, ModelName, Timestamp, VersionNumber};
 
 use crate::{
@@ -71,7 +72,8 @@ pub trait RegistryStore: Send + Sync {
     ) -> Result<Option<VersionNumber>, StoreError>;
     /// Writes a version with the next number of its model (making the model when it is new), marks its upload `ready`
     /// and, when the model has no `production` alias, points it at this version: all in one transaction.
-    /// [`StoreError::Conflict`] unless the upload is proving.
+    /// [`StoreError::Conflict`] unless the upload is proving. A version that a job made ends the job in the same
+    /// transaction; [`StoreError::Conflict`] when the job is not held by this claim, or was called off.
     async fn insert_version(&self, version: &NewVersion) -> Result<VersionNumber, StoreError>;
     /// Archives a version; [`StoreError::Conflict`] while an alias points at it.
     async fn archive_version(
@@ -147,13 +149,20 @@ pub trait RegistryStore: Send + Sync {
     async fn put_upload_file(&self, id: UploadId, file: &FileRecord) -> Result<(), StoreError>;
     /// Moves an upload from `receiving` to `proving`.
     async fn begin_proving(&self, id: UploadId) -> Result<(), StoreError>;
-    /// Marks an upload that is proving `ready` because an identical version was there.
-    async fn finish_upload(&self, id: UploadId, version: VersionNumber) -> Result<(), StoreError>;
+    /// Marks an upload that is proving `ready` because an identical version was there, and ends the job that made the
+    /// files, as [`Self::insert_version`] does.
+    async fn finish_upload(
+        &self,
+        id: UploadId,
+        version: VersionNumber,
+        completion: Option<&Completion>,
+        at: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Marks an upload that is receiving or proving `failed` for this reason.
     async fn fail_upload(&self, id: UploadId, reason: &str) -> Result<(), StoreError>;
     /// Forgets uploads that were begun before this moment and are ready or failed; gives how many.
     async fn forget_uploads(&self, begun_before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Every digest that a version, or an upload that is receiving or proving, refers to.
+    /// Every digest that a version, an upload that is receiving or proving, or a job that is queued or running refers to.
     async fn referenced_digests(&self) -> Result<Vec<Digest>, StoreError>;
 }

@@ -10,10 +10,12 @@ mod artifacts;
 mod columns;
 mod data_directory;
 mod database;
+mod sqlite_jobs;
 mod sqlite_registry;
 
 pub use access::{AdminKeyFile, SqliteAuditStore, SqliteKeyStore};
 pub use artifacts::ObjectArtifacts;
 pub use data_directory::{DataDirectory, DataDirectoryError};
 pub use database::{Database, DatabaseError, DatabaseOptions};
+pub use sqlite_jobs::SqliteJobStore;
 pub use sqlite_registry::SqliteRegistryStore;

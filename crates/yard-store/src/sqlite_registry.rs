@@ -7,6 +7,7 @@ mod uploads;
 mod versions;
 
 use async_trait::async_trait;
+use yard_jobs::Completion;
 use yard_registry::{
     Actor, AliasMove, AliasRecord, FileRecord, ModelRecord, NewVersion, RegistryStore, ServingOptions,
     StoreError, UploadId, UploadRecord, VersionRecord,
@@ -163,8 +164,14 @@ impl RegistryStore for SqliteRegistryStore {
         uploads::begin_proving(&self.database, id).await
     }
 
-    async fn finish_upload(&self, id: UploadId, version: VersionNumber) -> Result<(), StoreError> {
-        uploads::finish(&self.database, id, version).await
+    async fn finish_upload(
+        &self,
+        id: UploadId,
+        version: VersionNumber,
+        completion: Option<&Completion>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        uploads::finish(&self.database, id, version, completion, at).await
     }
 
     async fn fail_upload(&self, id: UploadId, reason: &str) -> Result<(), StoreError> {

@@ -151,17 +151,18 @@ impl Runner {
                 registered = self.parts.results.register(self.claim, &self.job, product) => registered,
             };
             let error = match registered {
-                Ok(event) => return Verdict::Written(event),
                 Err(RegisterError::Refused(failure)) => return Verdict::End(Ending::Failed(failure)),
-                Err(error) => error,
+                Err(error) => Some(error),
+                Ok(()) => None,
             };
-            // It may have been written before the answer was lost.
-            match self.parts.store.job(self.job.id).await {
+            // The row says what was written, be it that the answer was lost.
+            match self.tried(|| self.parts.store.job(self.job.id)).await {
                 Ok(Some(job)) if job.claim() != Some(self.claim) => return self.verdict_of_other(&job),
                 Ok(Some(job)) if job.cancel_requested => return Verdict::End(Ending::Cancelled),
                 Ok(Some(_)) | Err(_) => {}
                 Ok(None) => return Verdict::Gone,
             }
+            let Some(error) = error else { return Verdict::Later };
             tracing::warn!(job = %self.job.id, error = &error as &dyn std::error::Error, "a result could not be registered");
             tokio::time::sleep(pause).await;
             pause *= 2;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use yard_types::{Timestamp, VersionNumber};
+use yard_types::{Digest, Timestamp, VersionNumber};
 
 use crate::{
     Checkpoint, Claim, Completion, Ending, EventBody, HolderId, Job, JobEvent, JobId, JobKind, JobQuery,
@@ -145,6 +145,13 @@ impl MemoryJobStore {
         let event = row.become_state(JobState::Succeeded, at)?;
         row.job.result = Some(JobResult { version: Some(version), summary: completion.summary.clone() });
         Ok(event)
+    }
+
+    /// What queued and running jobs read.
+    pub fn inputs_in_use(&self) -> Vec<Digest> {
+        let rows = self.rows.lock().unwrap();
+        let unfinished = rows.values().filter(|row| !row.job.state.is_final());
+        unfinished.flat_map(|row| row.job.inputs.iter().copied()).collect()
     }
 
     fn rows(&self) -> Result<MutexGuard<'_, BTreeMap<JobId, Row>>, JobStoreError> {

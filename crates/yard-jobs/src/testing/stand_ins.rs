@@ -18,9 +18,9 @@ use yard_types::{ErrorCode, Timestamp, VersionNumber};
 
 use super::MemoryJobStore;
 use crate::{
-    Checkpoint, Child, ChildEnd, ChildEvent, Claim, Clock, Completion, Demand, Job, JobEvent, JobFailure,
-    JobId, JobKind, JobStoreError, Launch, Launcher, Lineage, LogLevel, LogLine, Metric, NewJob, Owner,
-    Product, Progress, RegisterError, Report, Results,
+    Checkpoint, Child, ChildEnd, ChildEvent, Claim, Clock, Completion, Demand, Job, JobFailure, JobId,
+    JobKind, JobStoreError, Launch, Launcher, Lineage, LogLevel, LogLine, Metric, NewJob, Owner, Product,
+    Progress, RegisterError, Report, Results,
 };
 
 /// A clock that goes only when it is told to.
@@ -312,7 +312,7 @@ fn take(faults: &AtomicU32) -> bool {
 
 #[async_trait]
 impl Results for StandInResults {
-    async fn register(&self, claim: Claim, _: &Job, product: &Product) -> Result<JobEvent, RegisterError> {
+    async fn register(&self, claim: Claim, _: &Job, product: &Product) -> Result<(), RegisterError> {
         self.at_gate.notify_one();
         drop(self.gate.acquire().await.unwrap());
         if take(&self.faults_before) {
@@ -324,15 +324,14 @@ impl Results for StandInResults {
         }
         let completion = Completion { claim, summary: product.summary.clone() };
         let number = VersionNumber::new(self.versions() + 1).unwrap();
-        let event =
-            self.store.succeed(&completion, number, self.clock.now()).map_err(|error| match error {
-                JobStoreError::Conflict(_) | JobStoreError::Missing(_) => RegisterError::ClaimLost,
-                other => RegisterError::Unavailable(Box::new(other)),
-            })?;
+        self.store.succeed(&completion, number, self.clock.now()).map_err(|error| match error {
+            JobStoreError::Conflict(_) | JobStoreError::Missing(_) => RegisterError::ClaimLost,
+            other => RegisterError::Unavailable(Box::new(other)),
+        })?;
         self.versions.fetch_add(1, Ordering::SeqCst);
         if take(&self.faults_after) {
             return Err(RegisterError::Unavailable("the answer was lost".into()));
         }
-        Ok(event)
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
+use yard_jobs::Completion;
 use yard_types::{PackagePath, UploadState, VersionNumber};
 
 use super::Registry;
@@ -28,6 +29,16 @@ impl Registry {
     /// that is there, unless `new_version`. Once begun, this goes on even when the caller drops the future: the upload
     /// then tells what came of it. Committing a ready upload again gives its version again.
     pub async fn commit(&self, id: UploadId, new_version: bool) -> Result<CommitOutcome, RegistryError> {
+        self.commit_for(id, new_version, None).await
+    }
+
+    /// Commits, and ends the job that made the files.
+    pub(super) async fn commit_for(
+        &self,
+        id: UploadId,
+        new_version: bool,
+        completion: Option<Completion>,
+    ) -> Result<CommitOutcome, RegistryError> {
         let upload = self.upload(id).await?;
         if let (UploadState::Ready, Some(version)) = (upload.state, upload.version) {
             return Ok(CommitOutcome { version, created: false });
@@ -38,7 +49,9 @@ impl Registry {
         let registry = self.clone();
         let work = async move {
             // A panic fails this upload and nothing else.
-            let outcome = AssertUnwindSafe(registry.commit_to_the_end(id, new_version)).catch_unwind().await;
+            let outcome = AssertUnwindSafe(registry.commit_to_the_end(id, new_version, completion))
+                .catch_unwind()
+                .await;
             let outcome = outcome.unwrap_or(Err(RegistryError::ProofLost));
             if let Err(error) = &outcome {
                 registry.record_failure(id, error).await;
@@ -52,6 +65,7 @@ impl Registry {
         &self,
         id: UploadId,
         new_version: bool,
+        completion: Option<Completion>,
     ) -> Result<CommitOutcome, RegistryError> {
         let begun = self.store.begin_proving(id).await;
         begun.map_err(|error| match error {
@@ -68,7 +82,7 @@ impl Registry {
         // Waiting for the permit comes first, so that of two identical uploads the second sees the first one's version.
         let _permit = self.proof_permits.acquire().await.map_err(|_| RegistryError::ProofLost)?;
         if !new_version && let Some(version) = self.store.version_by_digest(&upload.model, &digest).await? {
-            self.store.finish_upload(id, version).await?;
+            self.store.finish_upload(id, version, completion.as_ref(), self.clock.now()).await?;
             return Ok(CommitOutcome { version, created: false });
         }
 
@@ -91,6 +105,7 @@ impl Registry {
             files: upload.files,
             proof,
             provenance: upload.provenance,
+            completion,
         };
         let version = self.store.insert_version(&version).await?;
         Ok(CommitOutcome { version, created: true })

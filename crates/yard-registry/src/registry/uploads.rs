@@ -66,6 +66,17 @@ impl Registry {
         if let Some(advice) = refused_by_name(&path) {
             return Err(RegistryError::RefusedFile { path, advice });
         }
+        self.take_file(id, path, content, expected).await
+    }
+
+    /// Takes in one file, whatever its name.
+    pub(super) async fn take_file(
+        &self,
+        id: UploadId,
+        path: PackagePath,
+        content: ByteStream,
+        expected: Option<Digest>,
+    ) -> Result<FileRecord, RegistryError> {
         let upload = self.receiving_upload(id).await?;
         // A place is taken before places are counted: two files can then be refused for the last one, but not both let in.
         let _arrival = self.progress.arrival(id);
@@ -204,7 +215,7 @@ fn check_provenance(provenance: &Provenance) -> Result<(), RegistryError> {
     Ok(())
 }
 
-fn random_upload_id() -> Result<UploadId, RegistryError> {
+pub(super) fn random_upload_id() -> Result<UploadId, RegistryError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Backend(Box::new(error)))?;
     Ok(UploadId::from_bits(u128::from_ne_bytes(bytes)))

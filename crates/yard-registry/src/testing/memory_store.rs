@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use async_trait::async_trait;
+use yard_jobs::{Completion, JobStoreError, testing::MemoryJobStore};
 use yard_types::{AliasName, Digest, ModelName, Timestamp, UploadState, VersionNumber, VersionState};
 
 use crate::{
@@ -17,6 +18,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct MemoryRegistryStore {
     rows: Mutex<Rows>,
+    /// Where the jobs are whose results become versions.
+    jobs: Option<Arc<MemoryJobStore>>,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +88,29 @@ impl Rows {
 }
 
 impl MemoryRegistryStore {
+    /// A store whose versions end the jobs of that store.
+    pub fn with_jobs(jobs: Arc<MemoryJobStore>) -> Self {
+        Self { rows: Mutex::default(), jobs: Some(jobs) }
+    }
+
+    /// Ends a job; nothing else may fail after it, so that all is written or nothing.
+    fn complete(
+        &self,
+        completion: Option<&Completion>,
+        version: VersionNumber,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(completion) = completion else { return Ok(()) };
+        let missing = || StoreError::Missing(format!("job {}", completion.claim.job));
+        let jobs = self.jobs.as_ref().ok_or_else(missing)?;
+        jobs.succeed(completion, version, at).map(drop).map_err(|error| match error {
+            JobStoreError::Conflict(text) => StoreError::Conflict(text),
+            JobStoreError::Missing(what) => StoreError::Missing(what),
+            JobStoreError::Full(source) => StoreError::Full(source),
+            JobStoreError::Backend(source) => StoreError::Backend(source),
+        })
+    }
+
     fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap()
     }
@@ -143,6 +169,7 @@ impl RegistryStore for MemoryRegistryStore {
         let last =
             rows.versions.values().filter(|version| version.model == new.model).map(|v| v.number).max();
         let number = last.map_or(Some(VersionNumber::FIRST), VersionNumber::next).unwrap();
+        self.complete(new.completion.as_ref(), number, new.created_at)?;
         let model = ModelRecord {
             name: new.model.clone(),
             created_at: new.created_at,
@@ -309,8 +336,16 @@ impl RegistryStore for MemoryRegistryStore {
         Ok(())
     }
 
-    async fn finish_upload(&self, id: UploadId, version: VersionNumber) -> Result<(), StoreError> {
+    async fn finish_upload(
+        &self,
+        id: UploadId,
+        version: VersionNumber,
+        completion: Option<&Completion>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut rows = self.rows();
+        rows.upload_in(id, &[UploadState::Proving])?;
+        self.complete(completion, version, at)?;
         let upload = rows.upload_in(id, &[UploadState::Proving])?;
         upload.state = UploadState::Ready;
         upload.version = Some(version);
@@ -341,15 +376,15 @@ impl RegistryStore for MemoryRegistryStore {
         let open =
             |upload: &&UploadRecord| matches!(upload.state, UploadState::Receiving | UploadState::Proving);
         let of_uploads = rows.uploads.values().filter(open).flat_map(|upload| &upload.files);
-        let digests: BTreeSet<Digest> = of_versions.chain(of_uploads).map(|file| file.digest).collect();
+        let of_jobs = self.jobs.iter().flat_map(|jobs| jobs.inputs_in_use());
+        let digests: BTreeSet<Digest> =
+            of_versions.chain(of_uploads).map(|file| file.digest).chain(of_jobs).collect();
         Ok(digests.into_iter().collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     crate::registry_store_suite!(async {

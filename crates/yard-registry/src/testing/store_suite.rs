@@ -117,6 +117,7 @@ fn version(upload: &UploadRecord, fill: u8) -> NewVersion {
         files: vec![file("labels.json", fill), file("model.onnx", fill ^ 0xff)],
         proof: proof("model.onnx"),
         provenance: upload.provenance.clone(),
+        completion: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Uploads and their files.
 
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
+use yard_jobs::Completion;
 use yard_registry::{Actor, FileRecord, StoreError, UploadId, UploadRecord};
 use yard_types::{Digest, Timestamp, UploadState, VersionNumber};
 
@@ -8,6 +9,7 @@ use super::{stored, versions};
 use crate::{
     Database,
     columns::{backend, optional_version, parsed, signed, text, timestamp, unusable},
+    sqlite_jobs,
 };
 
 pub(super) async fn insert(database: &Database, upload: &UploadRecord) -> Result<(), StoreError> {
@@ -82,10 +84,15 @@ pub(super) async fn finish(
     database: &Database,
     id: UploadId,
     version: VersionNumber,
+    completion: Option<&Completion>,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     let mut transaction = database.write().await.map_err(backend)?;
     change_state(&mut transaction, id, &[UploadState::Proving], UploadState::Ready, None, Some(version))
         .await?;
+    if let Some(completion) = completion {
+        sqlite_jobs::succeed(&mut transaction, completion, version, at).await?;
+    }
     transaction.commit().await.map_err(backend)
 }
 
@@ -121,7 +128,10 @@ pub(super) async fn referenced_digests(database: &Database) -> Result<Vec<Digest
         "SELECT digest FROM version_files
          UNION
          SELECT digest FROM upload_files JOIN uploads ON uploads.id = upload_files.upload
-         WHERE uploads.state IN ('receiving', 'proving')",
+         WHERE uploads.state IN ('receiving', 'proving')
+         UNION
+         SELECT digest FROM job_inputs JOIN jobs ON jobs.id = job_inputs.job
+         WHERE jobs.state IN ('queued', 'running')",
     )
     .fetch_all(database.reader())
     .await

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     Database,
     columns::{backend, parsed, signed, text, timestamp, unsigned, unusable, version, version_number},
+    sqlite_jobs,
 };
 
 pub(super) async fn all(database: &Database, model: &ModelName) -> Result<Vec<VersionRecord>, StoreError> {
@@ -129,6 +130,9 @@ pub(super) async fn insert(database: &Database, new: &NewVersion) -> Result<Vers
             by: &new.created_by,
         };
         aliases::apply(&mut transaction, &first).await?;
+    }
+    if let Some(completion) = &new.completion {
+        sqlite_jobs::succeed(&mut transaction, completion, number, new.created_at).await?;
     }
     transaction.commit().await.map_err(backend)?;
     Ok(number)

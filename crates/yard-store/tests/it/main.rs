@@ -6,6 +6,7 @@ mod aliases;
 mod artifacts;
 mod garbage;
 mod integrity;
+mod jobs;
 mod push;
 mod store;
 mod yard;

@@ -19,19 +19,22 @@ pub async fn uploads_go_through_their_states_and_no_others(store: Store) {
     assert!(store.upload(unknown).await.unwrap().is_none());
     assert!(matches!(store.begin_proving(unknown).await, Err(StoreError::Missing(_))));
     assert!(matches!(store.fail_upload(unknown, "").await, Err(StoreError::Missing(_))));
-    assert!(matches!(store.finish_upload(unknown, number(1)).await, Err(StoreError::Missing(_))));
+    assert!(matches!(
+        store.finish_upload(unknown, number(1), None, Timestamp(20)).await,
+        Err(StoreError::Missing(_))
+    ));
 
     let first = upload(1, "m", 30);
     store.insert_upload(&first).await.unwrap();
     assert_eq!(read(&store, first.id).await, first);
-    assert!(refused(store.finish_upload(first.id, number(1)).await), "not proven yet");
+    assert!(refused(store.finish_upload(first.id, number(1), None, Timestamp(20)).await), "not proven yet");
     store.begin_proving(first.id).await.unwrap();
     assert!(refused(store.begin_proving(first.id).await));
-    store.finish_upload(first.id, number(1)).await.unwrap();
+    store.finish_upload(first.id, number(1), None, Timestamp(20)).await.unwrap();
     let finished = read(&store, first.id).await;
     assert_eq!((finished.state, finished.version), (UploadState::Ready, Some(number(1))));
     assert!(refused(store.fail_upload(first.id, "late").await));
-    assert!(refused(store.finish_upload(first.id, number(1)).await));
+    assert!(refused(store.finish_upload(first.id, number(1), None, Timestamp(20)).await));
     assert_eq!(read(&store, first.id).await, finished);
 
     for (id, begin) in [(2, false), (3, true)] {
