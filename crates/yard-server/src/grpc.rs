@@ -20,7 +20,7 @@ use yard_api::grpc::{FILE_DESCRIPTOR_SET, proto::grpc_inference_service_server::
 
 use crate::{
     gate::HostRules,
-    net::{Acceptor, GuardedStream, Linger},
+    net::{Acceptor, GuardedStream, Linger, Pace, Patience},
     state::ServerState,
 };
 
@@ -89,13 +89,16 @@ fn add_reflection(routes: Routes) -> Routes {
 async fn serve_connection(builder: http2::Builder<TokioExecutor>, stream: TcpStream, service: GrpcService) {
     let state = Arc::clone(&service.state);
     let limits = &state.options.http;
+    let pace = Pace::default();
+    let patience = Patience { pace: pace.clone(), limit: limits.header_timeout };
     let stream = GuardedStream::new(stream, limits.body_idle_timeout, Linger::default())
-        .opening(OPENING_BYTES, limits.header_timeout);
+        .pace(pace)
+        .opening(OPENING_BYTES);
     let service = Arc::new(service);
     let service = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { service.handle(request).await }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    state.stopping.drive(connection, http2::Connection::graceful_shutdown).await;
+    state.stopping.drive(connection, patience, http2::Connection::graceful_shutdown).await;
 }

@@ -3,7 +3,9 @@
 //! Nothing here knows what is served.
 
 mod accept;
+mod pace;
 mod stream;
 
-pub(crate) use accept::{AcceptOptions, Acceptor, Stopping};
+pub(crate) use accept::{AcceptOptions, Acceptor, Patience, Stopping};
+pub(crate) use pace::Pace;
 pub(crate) use stream::{GuardedStream, Linger};

@@ -11,7 +11,7 @@ use crate::{
     application::Application,
     gate::HostRules,
     http::HttpService,
-    net::{AcceptOptions, Acceptor, GuardedStream, Linger},
+    net::{AcceptOptions, Acceptor, GuardedStream, Linger, Pace, Patience},
     options::ServerOptions,
     state::ServerState,
 };
@@ -135,8 +135,8 @@ impl ServerOptions {
 
 /// Keeps a timer that runs out within a second.
 ///
-/// hyper sets a timer for the head of each request. Where that is the earliest of all, tokio wakes its own poll by a
-/// system call to have it looked at, on each request of a lone client; beside an earlier one it does not.
+/// Requests that wait for a compute thread set timers of their own. Where one is the earliest of all, tokio wakes its own
+/// poll by a system call to have it looked at, on each request of a lone client; beside an earlier one it does not.
 async fn keep_an_early_timer(until: CancellationToken) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     while until.run_until_cancelled(ticks.tick()).await.is_some() {}
@@ -159,9 +159,10 @@ async fn serve_http(state: Arc<ServerState>, acceptor: Acceptor, address: Socket
     let options = &state.options;
     let hosts = Arc::new(HostRules::new(address, &options.allowed_hosts, &options.allowed_origins));
     let mut builder = http1::Builder::new();
+    // Heads that do not come are the connection's own affair: see `Pace`.
     builder
         .timer(TokioTimer::new())
-        .header_read_timeout(options.http.header_timeout)
+        .header_read_timeout(None)
         .max_header_size(options.http.max_header_bytes.max(8 << 10));
     acceptor
         .run(|stream| serve_http_connection(builder.clone(), stream, Arc::clone(&state), Arc::clone(&hosts)))
@@ -174,13 +175,15 @@ async fn serve_http_connection(
     state: Arc<ServerState>,
     hosts: Arc<HostRules>,
 ) {
-    let linger = Linger::default();
-    let stream = GuardedStream::new(stream, state.options.http.body_idle_timeout, linger.clone());
-    let service = Arc::new(HttpService { state: Arc::clone(&state), hosts, linger });
+    let limits = &state.options.http;
+    let (linger, pace) = (Linger::default(), Pace::default());
+    let patience = Patience { pace: pace.clone(), limit: limits.header_timeout };
+    let stream = GuardedStream::new(stream, limits.body_idle_timeout, linger.clone()).pace(pace.clone());
+    let service = Arc::new(HttpService { state: Arc::clone(&state), hosts, linger, pace });
     let service = service_fn(move |request| {
         let service = Arc::clone(&service);
         async move { service.handle(request).await }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    state.stopping.drive(connection, http1::Connection::graceful_shutdown).await;
+    state.stopping.drive(connection, patience, http1::Connection::graceful_shutdown).await;
 }

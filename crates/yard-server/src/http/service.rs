@@ -24,7 +24,7 @@ use crate::{
     failure::Failure,
     gate::{Head, HostRules, RequestId},
     heavy,
-    net::Linger,
+    net::{Linger, Pace},
     routes::{Access, Body, Endpoint, ErrorStyle, Found, Leaving, PathParameters, Route, Subject},
     state::ServerState,
 };
@@ -42,6 +42,7 @@ pub(crate) struct HttpService {
     pub(crate) state: Arc<ServerState>,
     pub(crate) hosts: Arc<HostRules>,
     pub(crate) linger: Linger,
+    pub(crate) pace: Pace,
 }
 
 /// A request that was let in, as handlers that answer within it see it.
@@ -66,6 +67,7 @@ pub(crate) enum Payload {
 impl HttpService {
     /// Answers one request. There is always an answer.
     pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+        let _in_hand = self.pace.begin();
         let arrived = Instant::now();
         let (parts, body) = request.into_parts();
         let mut body = Some(body);

@@ -8,8 +8,20 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::Pace;
+
 /// How long the loop waits after the system refused it a connection (it is out of file descriptors, say).
 const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
+/// When draining, a connection that has nothing in hand is given so long for a request that is on its way.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long a connection may rest.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    pub(crate) pace: Pace,
+    pub(crate) limit: Duration,
+}
 
 /// Two signals in order: stop taking new work, then give up on what is left.
 #[derive(Debug, Clone, Default)]
@@ -24,10 +36,11 @@ pub(crate) struct Stopping {
 
 impl Stopping {
     /// Drives a connection to its end. When draining begins it is told so, by `drain`, and goes on until it has finished
-    /// what it has or is abandoned.
+    /// what it has, rests or is abandoned.
     pub(crate) async fn drive<Connection, E>(
         &self,
         connection: Connection,
+        patience: Patience,
         drain: impl FnOnce(Pin<&mut Connection>),
     ) where
         Connection: Future<Output = Result<(), E>>,
@@ -42,7 +55,12 @@ impl Stopping {
                 tokio::select! {
                     outcome = connection => outcome,
                     () = self.abandon.cancelled() => Ok(()),
+                    () = patience.pace.rests(patience.limit.min(DRAIN_PATIENCE)) => Ok(()),
                 }
+            }
+            () = patience.pace.rests(patience.limit) => {
+                tracing::debug!("a connection was closed: no whole head of a request came in time");
+                Ok(())
             }
         };
         if let Err(error) = outcome {

@@ -17,6 +17,8 @@ use tokio::{
     time::{Instant, Sleep, sleep, sleep_until},
 };
 
+use super::Pace;
+
 /// How long a closing connection reads on, so that a peer that is still sending sees the answer and not a reset.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
@@ -31,13 +33,9 @@ pub(crate) struct GuardedStream {
     stalled: Option<Pin<Box<Sleep>>>,
     linger: Linger,
     lingering: Option<Pin<Box<Sleep>>>,
-    opening: Option<Opening>,
-}
-
-/// What a peer has to say, and until when, to be taken for a client.
-struct Opening {
-    bytes: usize,
-    end: Pin<Box<Sleep>>,
+    /// Bytes that the peer still has to say to be taken for a client that stays.
+    opening: usize,
+    pace: Pace,
 }
 
 impl Linger {
@@ -51,19 +49,33 @@ impl Linger {
 }
 
 impl GuardedStream {
-    pub(crate) const fn new(stream: TcpStream, stall_limit: Duration, linger: Linger) -> Self {
-        Self { stream, stall_limit, stalled: None, linger, lingering: None, opening: None }
+    pub(crate) fn new(stream: TcpStream, stall_limit: Duration, linger: Linger) -> Self {
+        Self {
+            stream,
+            stall_limit,
+            stalled: None,
+            linger,
+            lingering: None,
+            opening: 0,
+            pace: Pace::default(),
+        }
     }
 
-    /// Gives up on a peer that has not sent its first so many bytes within this time.
-    pub(crate) fn opening(self, bytes: usize, limit: Duration) -> Self {
-        Self { opening: Some(Opening { bytes, end: Box::pin(sleep(limit)) }), ..self }
+    /// Tells what the peer took.
+    pub(crate) fn pace(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// Takes the connection for busy once its peer has sent so many bytes.
+    pub(crate) fn opening(self, bytes: usize) -> Self {
+        Self { opening: bytes, ..self }
     }
 
     /// Passes a write's outcome on; one that stays pending beyond the limit becomes an error.
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = None;
+            self.pace.moved();
             return outcome;
         }
         let limit = self.stall_limit;
@@ -109,12 +121,11 @@ impl AsyncRead for GuardedStream {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let Some(opening) = &mut self.opening else { return read };
-        opening.bytes = opening.bytes.saturating_sub(buffer.filled().len() - before);
-        if opening.bytes == 0 {
-            self.opening = None;
-        } else if opening.end.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer said too little")));
+        if self.opening > 0 {
+            self.opening = self.opening.saturating_sub(buffer.filled().len() - before);
+            if self.opening == 0 {
+                self.pace.stays_busy();
+            }
         }
         read
     }

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream, time::timeout};
 
 use crate::{
     grpc::{authorized, channel, client, infer_message},
@@ -45,6 +45,25 @@ async fn admitted_requests_are_finished_and_new_connections_refused() {
     let report = stopping.await.unwrap();
     assert!(report.finished, "{report:?}");
     drop(idle);
+}
+
+#[tokio::test]
+async fn who_has_said_nothing_holds_nobody_up() {
+    let server = TestServer::with_digits().await;
+    let TestServer { server, .. } = server;
+    let mut silent = Vec::new();
+    for address in [server.http_address(), server.grpc_address().unwrap()] {
+        silent.push(TcpStream::connect(address).await.unwrap());
+        let mut half = TcpStream::connect(address).await.unwrap();
+        half.write_all(b"POST /v2/mod").await.unwrap();
+        silent.push(half);
+    }
+    let state = server.application().serving().clone();
+    until(|| state.is_ready()).await;
+    // The head's own time is half a minute, and so is the grace.
+    let report = timeout(Duration::from_secs(10), server.stop()).await.unwrap();
+    assert!(report.finished, "{report:?}");
+    drop(silent);
 }
 
 #[tokio::test]
