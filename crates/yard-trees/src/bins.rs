@@ -4,6 +4,8 @@ use crate::{draw::Draw, set::TreeMatrix};
 
 /// More rows do not make the edges of 255 bins better.
 const MOST_SAMPLED_ROWS: usize = 200_000;
+/// How many rows are turned into columns at a time.
+const STRIP: usize = 256;
 
 /// A column's bins: a value lies in the first whose edge it does not exceed, or in the last, which has no edge.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,8 +13,8 @@ pub(crate) struct Edges {
     edges: Vec<f32>,
 }
 
-/// A matrix of codes, row by row, of all columns or of some.
-#[derive(Debug, Clone)]
+/// A matrix of codes of all columns or of some.
+#[derive(Debug)]
 pub(crate) struct BinnedMatrix {
     rows: usize,
     /// Which columns of the original these are.
@@ -20,7 +22,10 @@ pub(crate) struct BinnedMatrix {
     edges: Vec<Edges>,
     /// Where each column's cells begin in a histogram, and behind the last one where they end.
     offsets: Vec<usize>,
+    /// Row by row, for counting.
     codes: Vec<u8>,
+    /// Column by column, for parting rows by one column.
+    codes_by_column: Vec<u8>,
 }
 
 impl Edges {
@@ -80,7 +85,20 @@ impl BinnedMatrix {
             codes.extend(row.iter().zip(&edges).map(|(value, edges)| edges.code(*value)));
         }
         let columns = (0..matrix.columns() as u32).collect();
-        Self { rows: matrix.rows(), columns, offsets: offsets(&edges), edges, codes }
+        Self::of_codes(matrix.rows(), columns, edges, codes)
+    }
+
+    fn of_codes(rows: usize, columns: Vec<u32>, edges: Vec<Edges>, codes: Vec<u8>) -> Self {
+        let mut codes_by_column = vec![0; codes.len()];
+        // In strips of rows, so that what is written next is still near.
+        for strip in (0..rows).step_by(STRIP) {
+            for column in 0..edges.len() {
+                for row in strip..rows.min(strip + STRIP) {
+                    codes_by_column[column * rows + row] = codes[row * edges.len() + column];
+                }
+            }
+        }
+        Self { rows, columns, offsets: offsets(&edges), edges, codes, codes_by_column }
     }
 
     /// A copy with some of the columns.
@@ -89,14 +107,9 @@ impl BinnedMatrix {
         for row in self.codes.chunks_exact(self.width()) {
             codes.extend(chosen.iter().map(|column| row[*column as usize]));
         }
-        let edges: Vec<Edges> = chosen.iter().map(|column| self.edges[*column as usize].clone()).collect();
-        Self {
-            rows: self.rows,
-            columns: chosen.iter().map(|column| self.columns[*column as usize]).collect(),
-            offsets: offsets(&edges),
-            edges,
-            codes,
-        }
+        let columns = chosen.iter().map(|column| self.columns[*column as usize]).collect();
+        let edges = chosen.iter().map(|column| self.edges[*column as usize].clone()).collect();
+        Self::of_codes(self.rows, columns, edges, codes)
     }
 
     pub(crate) const fn rows(&self) -> usize {
@@ -118,6 +131,10 @@ impl BinnedMatrix {
     /// The number of a column in the original.
     pub(crate) fn original(&self, column: usize) -> u32 {
         self.columns[column]
+    }
+
+    pub(crate) fn column(&self, column: usize) -> &[u8] {
+        &self.codes_by_column[column * self.rows..(column + 1) * self.rows]
     }
 
     pub(crate) fn row(&self, row: u32) -> &[u8] {

@@ -223,11 +223,12 @@ impl Growth<'_> {
     fn partition(&mut self, split: &Candidate, rows: &mut [u32]) -> usize {
         let matrix = self.grower.matrix;
         let missing = matrix.edges()[split.column].bins();
+        let codes = matrix.column(split.column);
         self.scratch.clear();
         let mut left = 0;
         for place in 0..rows.len() {
             let row = rows[place];
-            let code = matrix.row(row)[split.column];
+            let code = codes[row as usize];
             let is_missing = usize::from(code) == missing;
             if if is_missing { split.missing_left } else { code <= split.bin } {
                 rows[left] = row;

@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::bins::BinnedMatrix;
 
+/// How many rows are fetched before they are added.
+const BLOCK: usize = 128;
+
 /// How the loss of one row changes with its score: by how much, and how that changes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Gradient {
@@ -51,7 +54,10 @@ impl Sums {
     }
 }
 
-/// Adds rows to the cells of some columns, row by row, so that each row's codes are read in one go.
+/// Adds rows to the cells of some columns, row by row.
+///
+/// Rows are fetched in blocks before they are added: the fetches of one block wait for memory together, while each
+/// would wait alone between the additions.
 pub(crate) fn add_rows(
     cells: &mut [Sums],
     columns: Range<usize>,
@@ -61,11 +67,20 @@ pub(crate) fn add_rows(
 ) {
     let offsets = &matrix.offsets()[columns.clone()];
     let Some(first) = offsets.first() else { return };
-    for row in rows {
-        let gradient = gradients[*row as usize];
-        let codes = &matrix.row(*row)[columns.clone()];
-        for (code, offset) in codes.iter().zip(offsets) {
-            cells[offset - first + usize::from(*code)].add(gradient);
+    let offsets: Vec<usize> = offsets.iter().map(|offset| offset - first).collect();
+    let mut codes = Vec::with_capacity(BLOCK * columns.len());
+    let mut block_gradients = Vec::with_capacity(BLOCK);
+    for block in rows.chunks(BLOCK) {
+        codes.clear();
+        block_gradients.clear();
+        for row in block {
+            codes.extend_from_slice(&matrix.row(*row)[columns.clone()]);
+            block_gradients.push(gradients[*row as usize]);
+        }
+        for (codes, gradient) in codes.chunks_exact(columns.len()).zip(&block_gradients) {
+            for (code, offset) in codes.iter().zip(&offsets) {
+                cells[offset + usize::from(*code)].add(*gradient);
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ fn stopped_after(rounds: usize, run: &TrainingRun<'_>, options: &BoostedTreesOpt
 fn threads_do_not_change_the_forest() {
     // Wide and long enough that threads are used.
     for classes in [0, 3] {
-        let rows = Rows::made_up(9_000, 40, classes);
+        let rows = Rows::made_up(20_000, 40, classes);
         let options = BoostedTreesOptions { rounds: 4, ..sampled() };
         let with_threads = |threads| {
             let threads = NonZeroUsize::new(threads).unwrap();
