@@ -10,6 +10,10 @@ use yard_training::{
     Schedule, Targets, TrainingError, Window, fit,
 };
 
+/// As in `modelyard-lab`: the allocator of the C library gives every freed block of a step back to the kernel.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Silent;
 
 impl Run for Silent {
