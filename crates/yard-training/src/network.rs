@@ -2,7 +2,11 @@
 
 mod build;
 mod convolution;
+mod flex;
 mod forward;
+mod pooling;
+
+use std::ops::Range;
 
 use crate::{
     error::TrainingError,
@@ -76,6 +80,23 @@ pub struct Window {
     pub stride: [usize; 2],
     /// Zeros around the image, on each side.
     pub padding: [usize; 2],
+}
+
+impl Window {
+    /// How many places it has, down and across, over a picture that it fits into.
+    fn places(&self, sides: [usize; 2]) -> [usize; 2] {
+        let along =
+            |axis: usize| (sides[axis] + 2 * self.padding[axis] - self.size[axis]) / self.stride[axis] + 1;
+        [along(0), along(1)]
+    }
+
+    /// The places across at which its column `beside` is within a picture of this width, of so many places.
+    fn places_inside(&self, beside: usize, width: usize, places: usize) -> Range<usize> {
+        let (stride, padding) = (self.stride[1], self.padding[1]);
+        let begin = padding.saturating_sub(beside).div_ceil(stride).min(places);
+        let end = (width + padding).saturating_sub(beside).div_ceil(stride).min(places);
+        begin..end
+    }
 }
 
 /// A function of each number (softmax: of a row).

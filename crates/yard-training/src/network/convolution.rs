@@ -18,15 +18,22 @@ use burn::{
         flex::FlexTensor,
         ops::FloatTensorOps,
     },
-    tensor::{Tensor, TensorData},
+    tensor::Tensor,
 };
 
-use super::Window;
+use super::{
+    Window,
+    flex::{OTHER_BACKEND, matrix, tensor, values},
+};
 
 /// Applies filters `[filters, channels, height, width]` and their offsets to pictures
 /// `[rows, channels, height, width]`.
-pub(super) fn convolve(pictures: Tensor<4>, filters: Tensor<4>, offsets: Tensor<1>, window: Window) -> Tensor<4> {
-    const OTHER_BACKEND: &str = "every tensor of this crate lives on the flex backend";
+pub(super) fn convolve(
+    pictures: Tensor<4>,
+    filters: Tensor<4>,
+    offsets: Tensor<1>,
+    window: Window,
+) -> Tensor<4> {
     let plan = Columns::new(pictures.dims(), filters.dims()[0], window);
     if !filters.is_autodiff() {
         let pictures = pictures.try_into_primitive::<Flex>().expect(OTHER_BACKEND);
@@ -93,10 +100,7 @@ struct Columns {
 
 impl Columns {
     fn new([rows, channels, height, width]: [usize; 4], filters: usize, window: Window) -> Self {
-        let places = |length: usize, axis: usize| {
-            (length + 2 * window.padding[axis] - window.size[axis]) / window.stride[axis] + 1
-        };
-        let (down, across) = (places(height, 0), places(width, 1));
+        let [down, across] = window.places([height, width]);
         Self { rows, channels, height, width, filters, window, down, across }
     }
 
@@ -118,7 +122,7 @@ impl Columns {
     fn forwards(&self, pictures: &FlexTensor, filters: FlexTensor, offsets: &FlexTensor) -> FlexTensor {
         let pictures = pictures.to_contiguous();
         let offsets = offsets.to_contiguous();
-        let filters = matrix(filters.to_contiguous(), self.filters, self.under_window());
+        let filters = matrix(&filters.to_contiguous(), 0, self.filters, self.under_window());
         let mut output = Vec::with_capacity(self.rows * self.filters * self.places());
         for picture in values(&pictures).chunks_exact(self.picture()) {
             let product = Flex::float_matmul(filters.clone(), self.columns(picture));
@@ -130,12 +134,11 @@ impl Columns {
     }
 
     fn back_to_pictures(&self, filters: FlexTensor, slope: &FlexTensor) -> FlexTensor {
-        let filters = matrix(filters.to_contiguous(), self.filters, self.under_window());
+        let filters = matrix(&filters.to_contiguous(), 0, self.filters, self.under_window());
         let filters = Flex::float_swap_dims(filters, 0, 1);
         let mut gradient = vec![0.0; self.rows * self.picture()];
-        let slopes = values(slope).chunks_exact(self.filters * self.places());
-        for (picture, slope) in gradient.chunks_exact_mut(self.picture()).zip(slopes) {
-            let slope = tensor(slope.to_vec(), vec![self.filters, self.places()]);
+        for (row, picture) in gradient.chunks_exact_mut(self.picture()).enumerate() {
+            let slope = matrix(slope, row, self.filters, self.places());
             let columns = Flex::float_matmul(filters.clone(), slope);
             self.add_columns(values(&columns), picture);
         }
@@ -145,9 +148,8 @@ impl Columns {
     fn back_to_filters(&self, pictures: &FlexTensor, slope: &FlexTensor) -> FlexTensor {
         let pictures = pictures.to_contiguous();
         let mut gradient = vec![0.0; self.filters * self.under_window()];
-        let slopes = values(slope).chunks_exact(self.filters * self.places());
-        for (picture, slope) in values(&pictures).chunks_exact(self.picture()).zip(slopes) {
-            let slope = tensor(slope.to_vec(), vec![self.filters, self.places()]);
+        for (row, picture) in values(&pictures).chunks_exact(self.picture()).enumerate() {
+            let slope = matrix(slope, row, self.filters, self.places());
             let columns = Flex::float_swap_dims(self.columns(picture), 0, 1);
             let product = Flex::float_matmul(slope, columns);
             gradient.iter_mut().zip(values(&product)).for_each(|(sum, value)| *sum += value);
@@ -176,7 +178,10 @@ impl Columns {
             if step == 1 {
                 target.copy_from_slice(&source[..target.len()]);
             } else {
-                target.iter_mut().zip(source.iter().step_by(step)).for_each(|(target, value)| *target = *value);
+                target
+                    .iter_mut()
+                    .zip(source.iter().step_by(step))
+                    .for_each(|(target, value)| *target = *value);
             }
         });
         tensor(columns, vec![self.under_window(), self.places()])
@@ -203,33 +208,20 @@ impl Columns {
             [self.window.size, self.window.stride, self.window.padding];
         let mut begin = 0;
         for channel in 0..self.channels {
-            for (below, beside) in (0..size_down).flat_map(|down| (0..size_across).map(move |across| (down, across))) {
-                // The places across at which this number of the window is within the picture.
-                let first = pad_across.saturating_sub(beside).div_ceil(step_across).min(self.across);
-                let last = (self.width + pad_across).saturating_sub(beside).div_ceil(step_across).min(self.across);
+            for (below, beside) in
+                (0..size_down).flat_map(|down| (0..size_across).map(move |across| (down, across)))
+            {
+                let inside = self.window.places_inside(beside, self.width, self.across);
                 for down in 0..self.down {
                     let line = (down * step_down + below).wrapping_sub(pad_down);
-                    if line < self.height && first < last {
-                        let column = first * step_across + beside - pad_across;
+                    if line < self.height && !inside.is_empty() {
+                        let column = inside.start * step_across + beside - pad_across;
                         let place = (channel * self.height + line) * self.width + column;
-                        call(begin + first..begin + last, place);
+                        call(begin + inside.start..begin + inside.end, place);
                     }
                     begin += self.across;
                 }
             }
         }
     }
-}
-
-fn values(tensor: &FlexTensor) -> &[f32] {
-    let begin = tensor.layout().start_offset();
-    &tensor.storage::<f32>()[begin..begin + tensor.layout().num_elements()]
-}
-
-fn tensor(values: Vec<f32>, shape: Vec<usize>) -> FlexTensor {
-    FlexTensor::from_data(TensorData::new(values, shape))
-}
-
-fn matrix(contiguous: FlexTensor, rows: usize, columns: usize) -> FlexTensor {
-    contiguous.reshape(vec![rows, columns].into())
 }

@@ -2,13 +2,9 @@
 //!
 //! Between layers a row is always flat; a layer that sees images reshapes, which moves nothing.
 
-use burn::tensor::{
-    Tensor, TensorData, activation,
-    module::{avg_pool2d, max_pool2d},
-    ops::{AvgPoolOptions, MaxPoolOptions},
-};
+use burn::tensor::{Tensor, TensorData, activation, module::avg_pool2d, ops::AvgPoolOptions};
 
-use super::{Activation, Layer, LayerPlan, Network, Window, convolution::convolve};
+use super::{Activation, Layer, LayerPlan, Network, Window, convolution::convolve, pooling::max_pool};
 use crate::{
     model::{Outcome, Pass},
     parameters::{Leaves, numbers},
@@ -42,7 +38,7 @@ fn one(
             let convolved = convolve(image, leaves.get::<4>(first), leaves.get::<1>(first + 1), *window);
             activate(flat(convolved), *activation)
         }
-        LayerPlan::MaxPool(window) => flat(max_pool2d(image(value, &layer.before), max_pool(*window))),
+        LayerPlan::MaxPool(window) => flat(max_pool(image(value, &layer.before), *window)),
         LayerPlan::AveragePool(window) => {
             flat(avg_pool2d(image(value, &layer.before), average_pool(*window)))
         }
@@ -142,10 +138,6 @@ fn by_channel(value: Tensor<2>, shape: &[usize]) -> Tensor<3> {
 
 fn flat(value: Tensor<4>) -> Tensor<2> {
     value.flatten(1, 3)
-}
-
-fn max_pool(window: Window) -> MaxPoolOptions<2> {
-    MaxPoolOptions::new(window.size).with_stride(window.stride).with_padding(window.padding)
 }
 
 fn average_pool(window: Window) -> AvgPoolOptions<2> {

@@ -1,6 +1,11 @@
+use burn::tensor::{
+    Device, Tensor, TensorData,
+    module::{conv2d, max_pool2d},
+    ops::{ConvOptions, MaxPoolOptions},
+};
 use yard_data::draw;
 
-use super::*;
+use super::{convolution::convolve, pooling::max_pool, *};
 use crate::{
     loss::{Classes, Loss, Targets},
     model::outputs,
@@ -46,10 +51,10 @@ fn check_gradients(input: &[usize], layers: &[LayerPlan]) {
     let loss = Loss::CategoricalCrossEntropy(Classes::default());
     let pass = Pass::Train { seed: 3, batch: 0 };
     let run = |network: &Network| {
-        let device = burn::tensor::Device::flex().autodiff();
-        let data = burn::tensor::TensorData::new(rows.clone(), [count, row_length]);
+        let device = Device::flex().autodiff();
+        let data = TensorData::new(rows.clone(), [count, row_length]);
         let leaves = Leaves::trained(&network.parameters);
-        let outcome = network.forward(&leaves, burn::tensor::Tensor::from_data(data, &device), &pass);
+        let outcome = network.forward(&leaves, Tensor::from_data(data, &device), &pass);
         (leaves, outcome.outputs)
     };
     let value = |network: &Network| {
@@ -58,8 +63,8 @@ fn check_gradients(input: &[usize], layers: &[LayerPlan]) {
     };
     let (leaves, output) = run(&network);
     let judged = loss.judge(&numbers(output.clone().inner()), width, Targets::Classes(&classes));
-    let slope = burn::tensor::TensorData::new(judged.gradient, [count, width]);
-    let slope = burn::tensor::Tensor::<2>::from_data(slope, &burn::tensor::Device::flex());
+    let slope = TensorData::new(judged.gradient, [count, width]);
+    let slope = Tensor::<2>::from_data(slope, &Device::flex());
     let gradients = leaves.gradients(&mut (output * slope).sum().backward());
     for (index, gradient) in gradients.iter().enumerate() {
         if network.parameters[index].role == Role::Statistic {
@@ -91,7 +96,7 @@ fn gradients_of_dense_networks_agree_with_finite_differences() {
     for activation in [Activation::Gelu, Activation::Tanh, Activation::Sigmoid, Activation::Softmax] {
         check_gradients(&[5], &[dense(4, Some(activation)), dense(3, None)]);
     }
-    // Not across the kink of relu: a wide offset keeps the differences on one side for most, dropout masks are fixed.
+    // Dropout draws the same masks again for the same batch.
     check_gradients(&[3], &[LayerPlan::Dropout { rate: 0.4 }, dense(3, None)]);
     check_gradients(&[4], &[dense(4, None), LayerPlan::LayerNorm { epsilon: 1e-5 }, dense(3, None)]);
     let batch_norm = LayerPlan::BatchNorm { momentum: 0.1, epsilon: 1e-5 };
@@ -115,8 +120,8 @@ fn gradients_of_image_networks_agree_with_finite_differences() {
 #[test]
 fn a_batch_norm_keeps_running_statistics_as_pytorch_does() {
     let network = network(&[1], &[LayerPlan::BatchNorm { momentum: 0.1, epsilon: 1e-5 }]);
-    let data = burn::tensor::TensorData::new(vec![1.0_f32, 2.0, 6.0], [3, 1]);
-    let rows = burn::tensor::Tensor::from_data(data, &burn::tensor::Device::flex().autodiff());
+    let data = TensorData::new(vec![1.0_f32, 2.0, 6.0], [3, 1]);
+    let rows = Tensor::from_data(data, &Device::flex().autodiff());
     let leaves = Leaves::trained(&network.parameters);
     let outcome = network.forward(&leaves, rows, &Pass::Train { seed: 0, batch: 0 });
     let [(2, mean), (3, variance)] = &outcome.statistics[..] else { panic!("{:?}", outcome.statistics) };
@@ -130,8 +135,8 @@ fn dropout_keeps_the_mean_in_training_and_does_nothing_in_prediction() {
     let ones = vec![1.0_f32; 20_000];
     assert_eq!(outputs(&network, &ones, 20_000), ones);
     let run = |batch| {
-        let data = burn::tensor::TensorData::new(ones.clone(), [1, 20_000]);
-        let rows = burn::tensor::Tensor::from_data(data, &burn::tensor::Device::flex().autodiff());
+        let data = TensorData::new(ones.clone(), [1, 20_000]);
+        let rows = Tensor::from_data(data, &Device::flex().autodiff());
         let leaves = Leaves::trained(&network.parameters);
         numbers(network.forward(&leaves, rows, &Pass::Train { seed: 1, batch }).outputs.inner())
     };
@@ -190,4 +195,97 @@ fn a_batch_gives_what_its_rows_give_alone() {
     for (one, other) in together.iter().zip(&alone) {
         assert!((one - other).abs() < 1e-5, "{one} {other}");
     }
+}
+
+/// What an operation gives, and the gradients of all that went in, for an upstream gradient that differs everywhere.
+fn output_and_gradients(
+    inputs: &[(Vec<f32>, [usize; 4])],
+    operation: impl Fn(&[Tensor<4>]) -> Tensor<4>,
+) -> Vec<Vec<f32>> {
+    let device = Device::flex().autodiff();
+    let leaf = |(values, shape): &(Vec<f32>, [usize; 4])| {
+        Tensor::<4>::from_data(TensorData::new(values.clone(), *shape), &device).require_grad()
+    };
+    let leaves: Vec<Tensor<4>> = inputs.iter().map(leaf).collect();
+    let output = operation(&leaves);
+    let upstream = TensorData::new(some_numbers(output.dims().iter().product(), 9), output.dims());
+    let upstream = Tensor::<4>::from_data(upstream, &Device::flex());
+    let mut gradients = (output.clone() * upstream).sum().backward();
+    let mut all = vec![numbers(output.inner())];
+    all.extend(leaves.iter().map(|leaf| numbers(leaf.grad_remove(&mut gradients).unwrap())));
+    all
+}
+
+fn assert_close(own: &[Vec<f32>], other: &[Vec<f32>], case: &str) {
+    assert_eq!(own.len(), other.len());
+    for (own, other) in own.iter().zip(other) {
+        assert_eq!(own.len(), other.len(), "{case}");
+        for (own, other) in own.iter().zip(other) {
+            assert!((own - other).abs() <= 2e-5 * other.abs().max(1.0), "{case}: {own}, not {other}");
+        }
+    }
+}
+
+/// Windows that overlap, leave gaps, stand over the edge, and are not square.
+fn windows() -> Vec<Window> {
+    let mut windows = Vec::new();
+    for size in [[1, 1], [2, 2], [3, 3], [3, 2], [2, 4]] {
+        for stride in [[1, 1], [2, 2], [3, 1], [1, 3]] {
+            for padding in [[0, 0], [size[0] / 2, size[1] / 2]] {
+                windows.push(Window { size, stride, padding });
+            }
+        }
+    }
+    windows
+}
+
+#[test]
+fn pooling_agrees_with_burns_own() {
+    for window in windows() {
+        let inputs = [(some_numbers(2 * 3 * 7 * 6, 4), [2, 3, 7, 6])];
+        let own = output_and_gradients(&inputs, |leaves| max_pool(leaves[0].clone(), window));
+        let options =
+            MaxPoolOptions::new(window.size).with_stride(window.stride).with_padding(window.padding);
+        let other = output_and_gradients(&inputs, |leaves| max_pool2d(leaves[0].clone(), options.clone()));
+        assert_close(&own, &other, &format!("{window:?}"));
+    }
+}
+
+#[test]
+fn convolution_agrees_with_burns_own() {
+    for window in windows() {
+        let [height, width] = window.size;
+        let inputs = [
+            (some_numbers(2 * 3 * 7 * 6, 5), [2, 3, 7, 6]),
+            (some_numbers(4 * 3 * height * width, 6), [4, 3, height, width]),
+            (some_numbers(4, 7), [4, 1, 1, 1]),
+        ];
+        let own = output_and_gradients(&inputs, |leaves| {
+            convolve(leaves[0].clone(), leaves[1].clone(), leaves[2].clone().reshape([4]), window)
+        });
+        let options = ConvOptions::new(window.stride, window.padding, [1, 1], 1);
+        let other = output_and_gradients(&inputs, |leaves| {
+            let offsets = Some(leaves[2].clone().reshape([4]));
+            conv2d(leaves[0].clone(), leaves[1].clone(), offsets, options.clone())
+        });
+        assert_close(&own, &other, &format!("{window:?}"));
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_not_lost_in_a_pool() {
+    let network = network(&[1, 2, 2], &[LayerPlan::MaxPool(WINDOW)]);
+    for place in 0..4 {
+        let mut picture = [1.0, 2.0, 3.0, 4.0];
+        picture[place] = f32::NAN;
+        assert!(outputs(&network, &picture, 4)[0].is_nan(), "{place}");
+    }
+}
+
+#[test]
+fn the_gradient_of_relu_is_that_of_what_is_let_through() {
+    let inputs = [(vec![-2.0, -0.5, 0.5, 3.0], [1, 1, 1, 4])];
+    let own = output_and_gradients(&inputs, |leaves| burn::tensor::activation::relu(leaves[0].clone()));
+    let upstream = some_numbers(4, 9);
+    assert_eq!(own, [vec![0.0, 0.0, 0.5, 3.0], vec![0.0, 0.0, upstream[2], upstream[3]]]);
 }
