@@ -59,6 +59,20 @@ pub enum RegistryError {
     /// The alias `production` cannot be removed.
     #[error("alias 'production' cannot be removed: it is what a request without a version gets")]
     ProductionStays,
+    /// No such data set.
+    #[error("data set '{0}' is not found")]
+    UnknownDataSet(ModelName),
+    /// No such version of a data set.
+    #[error("data set '{name}' has no version {version}")]
+    UnknownDataSetVersion {
+        /// The data set.
+        name: ModelName,
+        /// The version.
+        version: VersionNumber,
+    },
+    /// A data set without files.
+    #[error("the data set has no files: send some first")]
+    EmptyDataSet,
     /// No such upload.
     #[error("upload {0} is not found")]
     UnknownUpload(UploadId),
@@ -156,6 +170,8 @@ impl Coded for RegistryError {
             | Self::UnknownAlias { .. }
             | Self::UnknownFile { .. }
             | Self::UnknownUpload(_)
+            | Self::UnknownDataSet(_)
+            | Self::UnknownDataSetVersion { .. }
             | Self::Store(StoreError::Missing(_)) => ErrorCode::NotFound,
             Self::Archived { .. }
             | Self::InUse { .. }
@@ -165,6 +181,7 @@ impl Coded for RegistryError {
             | Self::NothingToRollBack { .. }
             | Self::Store(StoreError::Conflict(_)) => ErrorCode::Conflict,
             Self::NoModelFile(_)
+            | Self::EmptyDataSet
             | Self::PathCollision { .. }
             | Self::RefusedFile { .. }
             | Self::Provenance(_)

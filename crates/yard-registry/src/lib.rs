@@ -1,4 +1,4 @@
-//! Models, versions, aliases, lineage and their rules.
+//! Models, versions, aliases, lineage, data sets and their rules.
 //!
 //! [`Registry`] is what the rest of Modelyard calls. What it needs from outside stands here as small traits: where rows
 //! are kept ([`RegistryStore`]), where bytes are kept ([`ArtifactStore`]), how a model is proven ([`Prover`]) and the
@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 mod artifact;
+mod data_sets;
 mod error;
 mod prover;
 mod records;
@@ -19,6 +20,7 @@ mod store;
 pub mod testing;
 
 pub use artifact::{ArtifactError, ArtifactStore, ByteStream, StagedArtifact, StoredArtifact};
+pub use data_sets::{DataSetDraft, DataSetRecord, DataSetStore, NewDataSet};
 pub use error::RegistryError;
 pub use prover::{ProofFailure, ProofOutcome, ProofTask, Prover};
 pub use records::{
@@ -27,7 +29,8 @@ pub use records::{
     VersionRecord, WarmUpRecord,
 };
 pub use registry::{
-    CheckDepth, CommitOutcome, GarbageReport, IntegrityFault, PackageLease, RecoveryReport, Registry,
-    RegistryOptions, Rollback,
+    CheckDepth, CommitOutcome, DataSetOutcome, GarbageReport, IntegrityFault, PackageLease, RecoveryReport,
+    Registry, RegistryOptions, Rollback,
 };
+pub use rules::package_digest;
 pub use store::{Clock, RegistryStore, StoreError, SystemClock};

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod commit;
+mod data_sets;
 mod garbage;
 mod integrity;
 mod jobs;
@@ -17,6 +18,7 @@ use yard_types::{AliasName, ModelName, PackagePath, Selector, VersionNumber, Ver
 
 pub use aliases::Rollback;
 pub use commit::CommitOutcome;
+pub use data_sets::DataSetOutcome;
 pub use garbage::{GarbageReport, RecoveryReport};
 pub use integrity::{CheckDepth, IntegrityFault};
 pub use packages::PackageLease;
@@ -35,6 +37,8 @@ pub struct RegistryOptions {
     pub max_package_bytes: u64,
     /// Most files of one package. Default: 256.
     pub max_files: usize,
+    /// Most files of one data set; its bytes are bounded as those of a package are. Default: 100,000.
+    pub max_data_files: u64,
     /// Most uploads that are neither ready nor failed. Default: 256.
     pub max_open_uploads: usize,
     /// Most uploads that are neither ready nor failed of one actor, so that one that forgets its uploads does not keep
@@ -83,6 +87,7 @@ impl RegistryOptions {
             max_file_bytes: 8 * GIB,
             max_package_bytes: 16 * GIB,
             max_files: 256,
+            max_data_files: 100_000,
             max_open_uploads: 256,
             max_open_uploads_per_actor: 16,
             upload_idle_limit: HOUR,

@@ -7,8 +7,8 @@ use yard_jobs::Completion;
 use yard_types::{AliasName, Digest, ModelName, Timestamp, VersionNumber};
 
 use crate::{
-    Actor, AliasMove, AliasRecord, FileRecord, ModelRecord, NewVersion, ServingOptions, UploadId,
-    UploadRecord, VersionRecord,
+    Actor, AliasMove, AliasRecord, DataSetStore, FileRecord, ModelRecord, NewVersion, ServingOptions,
+    UploadId, UploadRecord, VersionRecord,
 };
 
 /// How the store fails.
@@ -47,7 +47,7 @@ impl Clock for SystemClock {
 
 /// Rows of the registry. Every method is one transaction; after it returns the change survives a crash.
 #[async_trait]
-pub trait RegistryStore: Send + Sync {
+pub trait RegistryStore: DataSetStore {
     /// All models, by name.
     async fn models(&self) -> Result<Vec<ModelRecord>, StoreError>;
     /// One model.
@@ -163,6 +163,7 @@ pub trait RegistryStore: Send + Sync {
     /// Forgets uploads that were begun before this moment and are ready or failed; gives how many.
     async fn forget_uploads(&self, begun_before: Timestamp) -> Result<u64, StoreError>;
 
-    /// Every digest that a version, an upload that is receiving or proving, or a job that is queued or running refers to.
+    /// Every digest that a version, an upload that is receiving or proving, a data set or a draft of one, or a job that is
+    /// queued or running refers to.
     async fn referenced_digests(&self) -> Result<Vec<Digest>, StoreError>;
 }

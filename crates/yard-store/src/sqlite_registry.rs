@@ -1,6 +1,7 @@
 //! The rows of the registry, in SQLite.
 
 mod aliases;
+mod data_sets;
 mod models;
 mod stored;
 mod uploads;

@@ -52,6 +52,7 @@ impl Registry {
     /// Deletes contents that nothing points at. Safe at any time, beside uploads and beside itself.
     pub async fn gc(&self) -> Result<GarbageReport, RegistryError> {
         self.expire_uploads().await?;
+        self.expire_drafts().await?;
         let retention = i64::try_from(self.options.upload_retention.as_millis()).unwrap_or(i64::MAX);
         let forget_before = self.clock.now().plus_milliseconds(retention.saturating_neg());
         self.store.forget_uploads(forget_before).await?;

@@ -47,7 +47,7 @@ pub(crate) fn find_model_file(files: &[FileRecord]) -> Result<&PackagePath, Regi
 
 /// The digest of a package: SHA-256 over a heading and, for each file in the order of their paths, the path, a zero
 /// byte and the 32 bytes of its digest. It is stored and compared, so it can never change.
-pub(crate) fn package_digest(files: &[FileRecord]) -> Digest {
+pub fn package_digest(files: &[FileRecord]) -> Digest {
     let mut sorted: Vec<&FileRecord> = files.iter().collect();
     sorted.sort_by(|left, right| left.path.cmp(&right.path));
     let mut hash = Sha256::new_with_prefix(b"modelyard package 1\n");

@@ -1,5 +1,7 @@
 //! Rows in memory.
 
+mod data_sets;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard},
@@ -29,6 +31,7 @@ struct Rows {
     aliases: BTreeMap<(ModelName, AliasName), AliasRecord>,
     moves: Vec<AliasMove>,
     uploads: BTreeMap<UploadId, UploadRecord>,
+    data_sets: data_sets::DataSetRows,
 }
 
 impl Rows {
@@ -377,8 +380,12 @@ impl RegistryStore for MemoryRegistryStore {
             |upload: &&UploadRecord| matches!(upload.state, UploadState::Receiving | UploadState::Proving);
         let of_uploads = rows.uploads.values().filter(open).flat_map(|upload| &upload.files);
         let of_jobs = self.jobs.iter().flat_map(|jobs| jobs.inputs_in_use());
-        let digests: BTreeSet<Digest> =
-            of_versions.chain(of_uploads).map(|file| file.digest).chain(of_jobs).collect();
+        let digests: BTreeSet<Digest> = of_versions
+            .chain(of_uploads)
+            .map(|file| file.digest)
+            .chain(of_jobs)
+            .chain(rows.data_sets.digests())
+            .collect();
         Ok(digests.into_iter().collect())
     }
 }

@@ -8,10 +8,12 @@
 //! ```
 
 mod aliases;
+mod data_sets;
 mod uploads;
 mod versions;
 
 pub use aliases::*;
+pub use data_sets::*;
 pub use uploads::*;
 pub use versions::*;
 
@@ -51,6 +53,9 @@ macro_rules! registry_store_suite {
             open_uploads_are_those_that_are_not_finished
             finished_uploads_are_forgotten_with_age
             what_is_referred_to_is_what_versions_and_open_uploads_hold
+            a_draft_becomes_a_version_and_is_gone
+            versions_of_data_sets_count_up
+            contents_of_data_sets_are_referred_to
         }
     };
     (@each $open:expr => $($name:ident)*) => {

@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "registry", include_str!("../../migrations/0001_registry.sql")),
     (100, "access", include_str!("../../migrations/0100_access.sql")),
     (200, "jobs", include_str!("../../migrations/0200_jobs.sql")),
+    (210, "datasets", include_str!("../../migrations/0210_datasets.sql")),
 ];
 
 /// All of them. Made at run time: the macro that does it at build time would compile the SQL library twice.

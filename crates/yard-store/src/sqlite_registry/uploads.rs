@@ -131,7 +131,11 @@ pub(super) async fn referenced_digests(database: &Database) -> Result<Vec<Digest
          WHERE uploads.state IN ('receiving', 'proving')
          UNION
          SELECT digest FROM job_inputs JOIN jobs ON jobs.id = job_inputs.job
-         WHERE jobs.state IN ('queued', 'running')",
+         WHERE jobs.state IN ('queued', 'running')
+         UNION
+         SELECT digest FROM data_set_files
+         UNION
+         SELECT digest FROM data_set_draft_files",
     )
     .fetch_all(database.reader())
     .await

@@ -4,6 +4,7 @@
 
 mod aliases;
 mod artifacts;
+mod data_sets;
 mod garbage;
 mod integrity;
 mod jobs;
