@@ -18,6 +18,11 @@ pub trait BatchReader: fmt::Debug + Send {
     /// The next rows, at least one; `None` at the end.
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, DataError>;
 
+    /// How messages call what is read.
+    fn name(&self) -> &str {
+        "the data"
+    }
+
     /// How many rows there are in all, where the format says so beforehand.
     fn total_rows(&self) -> Option<u64> {
         None

@@ -11,19 +11,36 @@
 #![warn(missing_docs)]
 
 mod batches;
+mod builtin;
 mod bytes;
+mod checks;
+mod describe;
 mod draw;
+mod drift;
 mod error;
 mod formats;
+mod infer;
 mod schema;
 mod source;
 mod split;
+mod statistics;
 mod table;
+mod typed;
 
 pub use batches::{BatchReader, ReadLimits};
+pub use builtin::Builtin;
+pub use checks::{Anomaly, AnomalyKind, CheckOptions, Checker, check, schema_of};
+pub use describe::{describe_page, describe_table};
 pub use draw::{Draw, draw};
+pub use drift::{ColumnDrift, Distance, DriftOptions, Measure, Verdict, drift};
 pub use error::DataError;
+pub use infer::{ColumnOverride, InferOptions, Inferred, Note, infer};
 pub use schema::{ColumnSpec, ColumnType, Domain, Role, Schema, sort_levels};
 pub use source::{FileSource, Format, Source, open};
-pub use split::Split;
-pub use table::{Column, Table, Values};
+pub use split::{Fold, Split, SplitShares, folds};
+pub use statistics::{
+    ColumnKind, ColumnStatistics, DistinctCount, Histogram, NumberStatistics, Quantiles, Statistics,
+    StatisticsBuilder, StatisticsOptions, ValueCount,
+};
+pub use table::{Column, Table, TableOptions, Values};
+pub use typed::{OnMisfit, TypedReader};

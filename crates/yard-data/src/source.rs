@@ -3,13 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use crate::batches::{BatchReader, ReadLimits};
+use crate::builtin::Builtin;
 use crate::error::DataError;
 use crate::formats::csv::CsvReader;
+use crate::formats::image_folder::ImageFolderReader;
+use crate::formats::json_lines::JsonLinesReader;
+use crate::formats::parquet::ParquetReader;
+use crate::formats::{idx, npy, npz};
 use crate::schema::words;
+
+mod digest;
 
 /// Where data are.
 #[derive(Debug, Clone)]
 pub enum Source {
+    /// One that comes with the program.
+    Builtin(Builtin),
     /// A file or a folder.
     File(FileSource),
 }
@@ -72,10 +81,23 @@ impl FileSource {
 
 /// The rows of a source, as its format has them.
 pub fn open(source: &Source, limits: &ReadLimits) -> Result<Box<dyn BatchReader>, DataError> {
-    let Source::File(file) = source;
-    match file.format()? {
+    let file = match source {
+        Source::Builtin(builtin) => return builtin.open(limits),
+        Source::File(file) => file,
+    };
+    let format = file.format()?;
+    if file.labels_path.is_some() && !matches!(format, Format::Idx | Format::Npy) {
+        let problem = format!("labels_path goes with idx and npy; the rows of {format} hold their label");
+        return Err(DataError::Invalid { problem });
+    }
+    match format {
         Format::Csv => Ok(Box::new(CsvReader::open(file, limits)?)),
-        format => Err(DataError::Unsupported { file: file.shown(), what: format!("the format {format}") }),
+        Format::Parquet => Ok(Box::new(ParquetReader::open(file, limits)?)),
+        Format::JsonLines => Ok(Box::new(JsonLinesReader::open(file, limits)?)),
+        Format::Idx => Ok(Box::new(idx::open(file, limits)?)),
+        Format::Npy => Ok(Box::new(npy::open(file, limits)?)),
+        Format::Npz => Ok(Box::new(npz::open(file, limits)?)),
+        Format::ImageFolder => Ok(Box::new(ImageFolderReader::open(file, limits)?)),
     }
 }
 

@@ -1,5 +1,9 @@
 //! Columns in memory, ready to learn from.
 
+mod read;
+
+pub use read::TableOptions;
+
 /// Rows in memory, column by column.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {

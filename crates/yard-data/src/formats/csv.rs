@@ -130,6 +130,10 @@ impl BatchReader for CsvReader {
         Arc::clone(&self.schema)
     }
 
+    fn name(&self) -> &str {
+        &self.shown
+    }
+
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, DataError> {
         let mut builders: Vec<StringBuilder> =
             self.schema.fields().iter().map(|_| StringBuilder::new()).collect();
@@ -150,9 +154,7 @@ impl BatchReader for CsvReader {
             return Ok(None);
         }
         let arrays = builders.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
-        RecordBatch::try_new(self.schema(), arrays)
-            .map(Some)
-            .map_err(|error| DataError::malformed(&self.shown, "csv", error.to_string()))
+        super::batch_of(&self.schema, arrays, &self.shown, "csv").map(Some)
     }
 }
 
