@@ -4,7 +4,7 @@ use std::fmt;
 
 use yard_types::{Digest, ErrorCode, ModelName, Timestamp, VersionNumber};
 
-use crate::{Claim, JobId, JobState, Lease, Progress};
+use crate::{Claim, JobId, JobState, Lease, MAX_TEXT_BYTES, Progress};
 
 /// Who a job belongs to: the id of a key, or a part of Modelyard itself. Never a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +210,16 @@ impl Ending {
             Self::Failed(_) => JobState::Failed,
             Self::Cancelled => JobState::Cancelled,
         }
+    }
+}
+
+// === impl JobFailure ===
+
+impl JobFailure {
+    /// This with its message cut at [`MAX_TEXT_BYTES`]: children say as much as they like.
+    pub(crate) fn bounded(mut self) -> Self {
+        self.message.truncate(self.message.floor_char_boundary(MAX_TEXT_BYTES));
+        self
     }
 }
 

@@ -196,12 +196,13 @@ impl Runner {
                 return self.discard_files(JobState::Succeeded).await;
             }
             Verdict::Gone => return,
+            Verdict::End(Ending::Failed(failure)) => (Some(Ending::Failed(failure.bounded())), None),
             Verdict::End(ending) => (Some(ending), None),
             Verdict::Later => (None, None),
             Verdict::Again(setback, failure) => {
                 self.note(&failure).await;
                 let spent = self.setbacks.and(setback).deaths >= self.options.max_deaths;
-                (spent.then_some(Ending::Failed(failure)), Some(setback))
+                (spent.then_some(Ending::Failed(failure.bounded())), Some(setback))
             }
         };
         let write = || {

@@ -70,7 +70,7 @@ pub struct LaunchNote {
 ///   the steps up to it.
 /// - `save:N`: tells a checkpoint of step N.
 /// - `gate`: waits for [`Self::open`]; `hang`: waits for ever.
-/// - `finish`, `refuse`, `die`: ends so. `unlaunched`: there is no child at all. `panic`: the launcher panics.
+/// - `finish`, `refuse`, `die`: ends so; `ramble`: is refused with a message of a megabyte. `unlaunched`: there is no child at all. `panic`: the launcher panics.
 #[derive(Debug)]
 pub struct ScriptedLauncher {
     gate: Arc<Semaphore>,
@@ -229,6 +229,7 @@ fn does(word: &str, resumed: Option<u64>) -> Vec<ChildEvent> {
             code: ErrorCode::InvalidArgument,
             message: "column 'label' is missing".to_owned(),
         }),
+        "ramble" => ChildEnd::Refused(failure(&"é".repeat(1 << 19))),
         "die" => ChildEnd::Died(failure("it was killed by signal 9")),
         word => panic!("'{word}' is no word of a script"),
     })]

@@ -66,6 +66,8 @@ async fn what_cannot_be_done_fails_at_once_with_its_message() {
     let id = yard.submit("1 refuse").await;
     let job = yard.ended(id).await;
     assert_eq!((job.state, job.attempt, message(&job)), (JobState::Failed, 1, "column 'label' is missing"));
+    let id = yard.submit("ramble").await;
+    assert_eq!(message(&yard.ended(id).await).len(), crate::MAX_TEXT_BYTES);
     yard.results.refuse(1);
     let id = yard.submit("finish").await;
     let job = yard.ended(id).await;
