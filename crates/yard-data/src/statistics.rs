@@ -44,7 +44,7 @@ impl Statistics {
 #[derive(Debug, Clone)]
 pub struct StatisticsOptions {
     /// Numbers in one buffer of the quantile sketch. Default 4096: ranks are exact up to as many values and off by at
-    /// most 0.14 % of ten million.
+    /// most 0.16 % of ten million.
     pub quantile_buffer: usize,
     /// Different values up to which their number is exact. Default 8192; beyond it is an estimate with 0.8 % standard
     /// error.

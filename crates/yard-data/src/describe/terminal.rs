@@ -95,6 +95,7 @@ fn others_table(columns: &[&ColumnStatistics]) -> String {
         let frequent = column.values.iter().take(VALUES).map(|value| {
             format!("{} {mark}{}", figures::name(&value.value, LONGEST_VALUE), figures::count(value.count))
         });
+        let frequent = frequent.collect::<Vec<_>>().join(", ");
         rows.push(vec![
             figures::name(&column.name, LONGEST_NAME),
             column.kind.to_string(),
@@ -102,7 +103,7 @@ fn others_table(columns: &[&ColumnStatistics]) -> String {
             figures::missing(column),
             figures::distinct(column),
             length,
-            frequent.collect::<Vec<_>>().join(", "),
+            if frequent.is_empty() { "-".to_owned() } else { frequent },
         ]);
     }
     table(&rows)

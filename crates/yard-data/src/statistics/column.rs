@@ -54,7 +54,7 @@ pub struct ColumnStatistics {
     pub numbers: Option<NumberStatistics>,
     /// Of the words, in characters.
     pub lengths: Option<NumberStatistics>,
-    /// The most frequent values first: all where `values_complete`, else at most 100.
+    /// The most frequent values first: all where `values_complete`, else at most 100 that surely are frequent.
     pub values: Vec<ValueCount>,
     /// By how much the counts in `values` may be too low.
     pub values_error: u64,
@@ -232,6 +232,8 @@ impl ColumnBuilder {
         let values_complete = values_error == 0 && self.blocks == 0;
         let mut values = self.frequent.ordered();
         if !values_complete {
+            // The others cannot be told from values that occur once.
+            values.retain(|(_, count)| *count > values_error);
             values.truncate(LISTED);
         }
         ColumnStatistics {

@@ -172,9 +172,14 @@ fn check_merge(values: &[Option<i32>], cut: usize) {
         assert_eq!((merged.missing, merged.finite, merged.words), (whole.missing, whole.finite, whole.words));
         assert_eq!((merged.kind, merged.distinct), (whole.kind, whole.distinct));
         for value in &merged.values {
-            let same =
-                whole.values.iter().find(|other| other.value == value.value).map_or(0, |other| other.count);
-            assert!(value.count <= same + whole.values_error && same <= value.count + merged.values_error);
+            match whole.values.iter().find(|other| other.value == value.value) {
+                Some(same) => {
+                    assert!(value.count <= same.count + whole.values_error);
+                    assert!(same.count <= value.count + merged.values_error);
+                }
+                // Its counter was not above the error, so its rows are at most twice that.
+                None => assert!(value.count <= 2 * whole.values_error),
+            }
         }
     }
     let mut sorted: Vec<f64> = values.iter().flatten().map(|&value| f64::from(value)).collect();
@@ -242,7 +247,8 @@ fn a_million_rows_stay_in_bounded_memory() {
     let statistics = builder.finish();
     let distinct = statistics.columns[0].distinct.unwrap();
     assert!((distinct.value as f64 / 1e6 - 1.0).abs() < 3.0 * distinct.relative_error, "{distinct:?}");
-    assert!(!statistics.columns[0].values_complete && statistics.columns[0].values.len() <= 100);
+    assert!(!statistics.columns[0].values_complete);
+    assert_eq!(statistics.columns[0].values, []);
     assert!(statistics.columns[1].numbers.as_ref().unwrap().quantiles.rank_error() < 0.0012);
 }
 
