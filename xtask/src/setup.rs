@@ -2,6 +2,7 @@
 //! a changed pin makes a new one and an unchanged one costs nothing.
 
 mod assets;
+mod data_sets;
 mod digest;
 mod models;
 mod python;
@@ -27,11 +28,18 @@ pub(crate) struct TestSupport {
     pub(crate) assets: PathBuf,
     /// ONNX Runtime's shared library, where the product looks for it.
     pub(crate) runtime: PathBuf,
+    /// Data sets that come through npm; the layout is described in `python/make_data_sets.py`. Where there is no npm,
+    /// what to do about it.
+    pub(crate) data_sets: Result<PathBuf, &'static str>,
 }
 
 impl TestSupport {
     /// Tells a test process where everything is.
     pub(crate) fn describe_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        match &self.data_sets {
+            Ok(folder) => command.env("MODELYARD_TEST_DATA_SETS", folder),
+            Err(reason) => command.env("MODELYARD_TEST_NO_DATA_SETS", reason),
+        };
         command
             .env("MODELYARD_TEST_ASSETS", &self.assets)
             .env("MODELYARD_TEST_PYTHON", &self.python)
@@ -46,10 +54,15 @@ pub(crate) fn set_up() -> Result<TestSupport> {
         let python = python::environment(cache, python::FOR_TESTS)?;
         let assets = assets::assets(cache, &python)?;
         let runtime = runtime::library(&places::home()?, &python)?;
+        let data_sets = data_sets::data_sets(cache, &python)?;
         eprintln!("python   {}", python.display());
         eprintln!("assets   {}", assets.display());
         eprintln!("runtime  {}", runtime.display());
-        Ok(TestSupport { python, assets, runtime })
+        match &data_sets {
+            Ok(folder) => eprintln!("data     {}", folder.display()),
+            Err(reason) => eprintln!("data     none: {reason}"),
+        }
+        Ok(TestSupport { python, assets, runtime, data_sets })
     })
 }
 

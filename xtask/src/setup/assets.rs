@@ -70,7 +70,7 @@ fn recipe_hash() -> Result<String> {
 }
 
 /// Moves a symbolic link in one step, so that a test never finds it missing.
-fn point(link: &Path, target: &str) -> Result<()> {
+pub(super) fn point(link: &Path, target: &str) -> Result<()> {
     if fs::read_link(link).is_ok_and(|now| now == Path::new(target)) {
         return Ok(());
     }
