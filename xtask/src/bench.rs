@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: Modelyard beside its peers, in one run, as ratios.
 //!
 //! Every figure is a median over rounds in which the contestants take turns, so that a machine whose speed drifts
-//! slows them all. Whatever is measured is first asked once and must answer right; one failed request makes the whole
-//! run void. The result is written to `bench/RESULTS.md` with the machine, the versions and the commands.
+//! slows them all. Whatever is measured must answer right, and what trains must learn; one failure makes the whole run void.
+//! Results are written to `bench/RESULTS.md` and `bench/TRAINING.md` with the machine, the versions and the commands.
 
 mod contestants;
 mod environment;
@@ -14,7 +14,10 @@ mod results;
 mod running;
 mod targets;
 mod tools;
+mod training;
 mod usage;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -22,7 +25,7 @@ use clap::Subcommand;
 use crate::places;
 
 /// What can be measured.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Bench {
     /// ONNX models over REST: requests a second, latency, CPU, memory and start time.
     Serving {
@@ -33,16 +36,30 @@ pub(crate) enum Bench {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
     },
+    /// Training on one thread beside PyTorch: samples a second of a perceptron and a convolutional network.
+    Training {
+        /// Rounds in which each of the two is measured once.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// An interpreter that has PyTorch.
+        #[arg(long, default_value = "python3")]
+        python: PathBuf,
+    },
 }
 
 pub(crate) fn bench(what: Bench) -> Result<()> {
-    let Bench::Serving { rounds, seconds } = what;
+    match what {
+        Bench::Serving { rounds, seconds } => serving(measure::Plan { rounds, seconds }),
+        Bench::Training { rounds, python } => training::training(rounds, &python),
+    }
+}
+
+fn serving(plan: measure::Plan) -> Result<()> {
     let environment = environment::prepare()?;
     let machine = machine::look()?;
     if let Some(warning) = machine.warning() {
         eprintln!("{warning}");
     }
-    let plan = measure::Plan { rounds, seconds };
     let figures = measure::serving(&environment, plan)?;
     let versions = environment::versions(&environment)?;
     let text = results::render(&results::Document { machine, versions, plan, figures });

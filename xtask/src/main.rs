@@ -47,7 +47,7 @@ enum Command {
     Tidy,
     /// Build the documentation, with warnings denied.
     Doc,
-    /// Measure Modelyard beside its peers, on a machine that does nothing else, and write bench/RESULTS.md.
+    /// Measure Modelyard beside its peers, on a machine that does nothing else, and write the figures below bench/.
     #[command(subcommand)]
     Bench(bench::Bench),
     /// Build Modelyard and show it: a real model pushed, served and asked.

@@ -90,7 +90,7 @@ pub(super) fn versions(environment: &Environment) -> Result<Vec<(String, String)
     Ok(versions)
 }
 
-fn revision() -> Result<String> {
+pub(super) fn revision() -> Result<String> {
     let git = |arguments: &[&str]| {
         process::capture(Command::new("git").current_dir(places::checkout()).args(arguments))
     };
@@ -100,12 +100,12 @@ fn revision() -> Result<String> {
     Ok(format!("commit {}{remark}", commit.trim()))
 }
 
-fn rustc() -> Result<String> {
+pub(super) fn rustc() -> Result<String> {
     let told = process::capture(Command::new("rustc").current_dir(places::checkout()).arg("--version"))?;
     Ok(told.trim().trim_start_matches("rustc ").to_owned())
 }
 
-fn target_folder() -> Result<PathBuf> {
+pub(super) fn target_folder() -> Result<PathBuf> {
     let metadata = cargo_metadata::MetadataCommand::new().current_dir(places::checkout()).no_deps().exec()?;
     Ok(metadata.target_directory.into_std_path_buf())
 }
