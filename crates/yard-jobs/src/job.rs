@@ -26,7 +26,7 @@ pub enum JobKind {
     },
 }
 
-/// What a job asks for. A search asks for nothing: its trials do.
+/// What a job asks for. What stands in the row of a search is for each of its trials; it takes nothing itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Demand {
     /// Threads that compute.
@@ -182,6 +182,14 @@ impl Job {
             failure: None,
             result: None,
             sequence: 0,
+        }
+    }
+
+    /// What it takes while it runs.
+    pub fn taken(&self) -> Demand {
+        match self.kind {
+            JobKind::Search => Demand::default(),
+            JobKind::Train | JobKind::Trial { .. } => self.demand,
         }
     }
 

@@ -5,7 +5,8 @@
 //! ([`Launcher`]), where results go ([`Results`]), what a search tries next ([`Planner`]) and the clock ([`Clock`]). Which
 //! job runs next is a pure function, [`next_job`].
 //!
-//! This crate does not know what a job does, no SQL and no HTTP. It does not place work on other machines either: leases
+//! The specification of a search is the one that this crate reads ([`SearchPlanner`]). It does not know what a job does, no
+//! SQL and no HTTP. It does not place work on other machines either: leases
 //! let several servers share one store, but each runs what it takes.
 //!
 //! The feature `store-suite` adds a store in memory and the suite that every implementation of [`JobStore`] must pass.
@@ -22,6 +23,7 @@ mod planner;
 mod report;
 mod results;
 mod scheduler;
+mod search;
 mod state;
 mod store;
 #[cfg(any(test, feature = "store-suite"))]
@@ -37,6 +39,7 @@ pub use planner::{NewTrial, NoSearches, Planner, SearchStep};
 pub use report::{Checkpoint, EventBody, JobEvent, LogLevel, LogLine, Metric, Progress, Report};
 pub use results::{Completion, RegisterError, Results};
 pub use scheduler::{Followed, Follower, Jobs, Scheduler, SchedulerOptions, SchedulerParts};
+pub use search::{Leaderboard, SearchPlanner, Standing, leaderboard};
 pub use state::JobState;
 pub use store::{
     JobQuery, JobStore, JobStoreError, KEPT_CHECKPOINTS, MAX_LOG_LINES, MAX_METRICS, MAX_SPEC_BYTES,

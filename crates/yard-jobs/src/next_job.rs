@@ -57,10 +57,11 @@ pub fn next_job(jobs: &[Job], policy: &Policy, now: Timestamp) -> Choice {
     let mut threads_of_party: HashMap<JobId, u32> = HashMap::new();
     for job in jobs.iter().filter(|job| job.state == JobState::Running) {
         // More may run than there is: the limit may have been lowered at the last start.
-        free.threads = free.threads.saturating_sub(job.demand.threads);
-        free.memory_bytes = free.memory_bytes.saturating_sub(job.demand.memory_bytes);
+        let taken = job.taken();
+        free.threads = free.threads.saturating_sub(taken.threads);
+        free.memory_bytes = free.memory_bytes.saturating_sub(taken.memory_bytes);
         let threads = threads_of_party.entry(party(job)).or_default();
-        *threads = threads.saturating_add(job.demand.threads);
+        *threads = threads.saturating_add(taken.threads);
     }
     queued.sort_by_key(|job| {
         let threads = threads_of_party.get(&party(job)).copied().unwrap_or(0);
@@ -68,7 +69,7 @@ pub fn next_job(jobs: &[Job], policy: &Policy, now: Timestamp) -> Choice {
     });
     let patience = i64::try_from(policy.patience.as_millis()).unwrap_or(i64::MAX);
     for job in queued {
-        if free.could_hold(&job.demand) {
+        if free.could_hold(&job.taken()) {
             return Choice::Start(job.id);
         }
         if job.created_at.plus_milliseconds(patience) <= now {

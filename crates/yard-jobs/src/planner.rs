@@ -2,7 +2,7 @@
 
 use yard_types::ErrorCode;
 
-use crate::{Demand, Job, JobFailure, JobId};
+use crate::{Demand, Job, JobFailure, JobId, Report};
 
 /// A trial about to be submitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,11 @@ pub enum SearchStep {
 pub trait Planner: Send + Sync {
     /// What this search does next, given all its trials by number. The error fails the search.
     fn next(&self, search: &Job, trials: &[Job]) -> Result<SearchStep, JobFailure>;
+
+    /// What a search tells of itself, given all its trials and those that have ended since it last told something.
+    fn told(&self, _search: &Job, _trials: &[Job], _ended: &[&Job]) -> Vec<Report> {
+        Vec::new()
+    }
 }
 
 /// Refuses every search.

@@ -8,4 +8,4 @@ mod stand_ins;
 pub mod store_suite;
 
 pub use memory_store::MemoryJobStore;
-pub use stand_ins::{LaunchNote, ManualClock, ScriptedLauncher, StandInResults, new_job};
+pub use stand_ins::{LaunchNote, ManualClock, ScriptedLauncher, StandInResults, Translation, new_job};

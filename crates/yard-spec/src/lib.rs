@@ -26,7 +26,7 @@ mod text;
 pub use error::{KeyPath, SpecError};
 pub use examples::{Example, example, examples};
 pub use reference::reference_page;
-pub use search::apply;
+pub use search::{apply, apply_unchecked, value_at};
 pub use shapes::{MAX_PARAMETERS, MAX_ROW_VALUES, Shape, network_shapes, parameter_count};
 pub use spec::{
     Activation, ActivationLayer, AdamOptimizer, BatchNormLayer, BoostedTreesModel, Builtin, CandidateRange,

@@ -12,15 +12,30 @@ use crate::{
 /// A path is that of the keys, joined by dots; an element of a list is its number from 0. The result is read and
 /// checked as if it had come as text.
 pub fn apply(spec: &TrainingSpec, changes: &[(&str, Value)]) -> Result<TrainingSpec, SpecError> {
+    TrainingSpec::from_value(&apply_unchecked(spec, changes)?).map_err(|source| match changes {
+        [(path, value)] => blame(path, value, source),
+        _ => source,
+    })
+}
+
+/// As [`apply`], but the result is not read: values that do not fit together are left in their places for whoever reads
+/// it next.
+pub fn apply_unchecked(spec: &TrainingSpec, changes: &[(&str, Value)]) -> Result<Value, SpecError> {
     let mut base = spec.clone();
     base.search = None;
     let mut tree = base.to_value();
     for (path, value) in changes {
         set(&mut tree, path, value.clone()).map_err(|source| blame(path, value, source))?;
     }
-    TrainingSpec::from_value(&tree).map_err(|source| match changes {
-        [(path, value)] => blame(path, value, source),
-        _ => source,
+    tree.sort_all_objects();
+    Ok(tree)
+}
+
+/// What stands at a path of keys joined by dots, as [`apply`] takes it.
+pub fn value_at<'tree>(tree: &'tree Value, path: &str) -> Option<&'tree Value> {
+    path.split('.').try_fold(tree, |place, segment| match place {
+        Value::Array(list) => list.get(segment.parse::<usize>().ok()?),
+        other => other.get(segment),
     })
 }
 
@@ -88,6 +103,18 @@ mod tests {
         expected["training"]["clip_norm"] = json!(0.25);
         expected.as_object_mut().unwrap().remove("search");
         assert_eq!(trial.to_value(), expected);
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_put_in_its_place_all_the_same() {
+        let changes = [("model.layers.1.units", json!(7)), ("training.epochs", json!("many"))];
+        assert!(apply(&base(), &changes).is_err());
+        let tree = apply_unchecked(&base(), &changes).unwrap();
+        assert_eq!(value_at(&tree, "model.layers.1.units"), Some(&json!(7)));
+        assert_eq!(value_at(&tree, "training.epochs"), Some(&json!("many")));
+        assert_eq!(value_at(&tree, "search.trials"), None);
+        assert_eq!(value_at(&tree, "model.layers.x"), None);
+        assert_eq!(value_at(&tree, "model.layers.5.units"), None);
     }
 
     #[test]

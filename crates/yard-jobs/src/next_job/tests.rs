@@ -148,3 +148,13 @@ proptest! {
         prop_assert_eq!(begun.len(), jobs.len());
     }
 }
+
+#[test]
+fn what_a_search_asks_for_is_for_its_trials() {
+    let search = |id, threads| Job { kind: JobKind::Search, ..job(id, 10, threads, 90) };
+    check(&[running(search(7, 4)), trial(7, job(1, 20, 4, 90))], 30, Some(1));
+    check(&[running(job(9, 0, 4, 100)), search(7, 4)], 30, Some(7));
+    let Choice::Fail(..) = next_job(&[search(7, 5)], &policy(4, 100), Timestamp(30)) else {
+        panic!("its trials would never run");
+    };
+}

@@ -172,7 +172,7 @@ impl Runner {
     }
 
     /// Writes what a child told, and tells followers.
-    async fn record(&mut self, reports: &[Report]) -> Result<(), Verdict> {
+    pub(super) async fn record(&mut self, reports: &[Report]) -> Result<(), Verdict> {
         let write = || self.parts.store.record(&self.claim, reports, self.parts.clock.now());
         let events = match self.tried(write).await {
             Ok(events) => events,

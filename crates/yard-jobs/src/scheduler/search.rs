@@ -1,5 +1,7 @@
 //! A running search: it has no child, it submits trials and waits for them.
 
+use std::collections::HashSet;
+
 use tokio::sync::watch;
 use yard_types::ErrorCode;
 
@@ -11,11 +13,16 @@ const UNFINISHED_TRIALS: usize = 64;
 
 impl Runner {
     pub(super) async fn search(&mut self, stop: &mut watch::Receiver<Option<Stop>>) -> Verdict {
+        // A search that goes on has told of these already, but for those that ended while nobody looked.
+        let mut told: Option<HashSet<JobId>> = (self.claim.attempt == 1).then(HashSet::new);
         loop {
             let trials = match self.tried(|| self.parts.store.trials(self.job.id)).await {
                 Ok(trials) => trials,
                 Err(error) => return self.given_up(&error),
             };
+            if let Err(verdict) = self.tell_of(&trials, &mut told).await {
+                return verdict;
+            }
             let waiting = match self.parts.planner.next(&self.job, &trials) {
                 Err(failure) => return Verdict::End(Ending::Failed(failure)),
                 Ok(SearchStep::Finish { best, summary }) => {
@@ -41,6 +48,21 @@ impl Runner {
                 () = self.trial_ended.notified() => {}
             }
         }
+    }
+
+    /// Tells of the trials that have ended and were not told of.
+    async fn tell_of(&mut self, trials: &[Job], told: &mut Option<HashSet<JobId>>) -> Result<(), Verdict> {
+        let ended = trials.iter().filter(|trial| trial.state.is_final());
+        let Some(told) = told else {
+            *told = Some(ended.map(|trial| trial.id).collect());
+            return Ok(());
+        };
+        let ended: Vec<&Job> = ended.filter(|trial| told.insert(trial.id)).collect();
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let reports = self.parts.planner.told(&self.job, trials, &ended);
+        if reports.is_empty() { Ok(()) } else { self.record(&reports).await }
     }
 
     /// Submits trials that are not there yet, as far as there is room; gives how many are unfinished then.

@@ -126,3 +126,64 @@ async fn trials_that_outlived_their_search_are_called_off() {
         assert_eq!(yard.ended(trial.id).await.state, JobState::Cancelled);
     }
 }
+
+/// Trials wait at a gate; how good one is stands in its specification. The smallest rates are too small to learn.
+fn trained(spec: &str) -> (String, String) {
+    let spec: serde_json::Value = serde_json::from_str(spec).unwrap();
+    let rate = spec["training"]["optimizer"]["learning_rate"].as_f64().unwrap();
+    let script = if rate < 0.1 { "gate refuse" } else { "gate 1 finish" };
+    let summary = serde_json::json!({
+        "task": "classification",
+        "metrics": { "validation": { "accuracy": rate } },
+        "served": { "package_bytes": 10, "single_run_nanoseconds": 1000 },
+    });
+    (script.to_owned(), summary.to_string())
+}
+
+const HALVING: &str = "name = 'm'\nseed = 3\ndata = { builtin = 'iris' }\nmodel = { kind = 'logistic' }\n\
+    training = { epochs = 9 }\n[search]\nstrategy = 'successive_halving'\ntrials = 9\n[search.keys]\n\
+    'training.optimizer.learning_rate' = { low = 0.01, high = 1, scale = 'log' }\n";
+
+/// Runs a search by its specification, killing the server after so many of its trials have ended.
+async fn halved(killed_after: Option<u64>) -> (Vec<(u32, String, JobState)>, String) {
+    let mut yard = Yard::with(Arc::new(crate::SearchPlanner), |_| {});
+    yard.launcher.translate(trained);
+    let spec = yard_spec::TrainingSpec::from_toml(HALVING).unwrap().to_json();
+    let new = NewJob { kind: JobKind::Search, ..new_job(&spec) };
+    let id = yard.jobs.submit(new).await.unwrap().id;
+    if let Some(ended) = killed_after {
+        yard.launcher.open(ended as usize);
+        let told = |job: &Job| job.progress.as_ref().is_some_and(|progress| progress.step >= ended);
+        yard.until(id, told).await;
+        yard.kill().await;
+        yard.start();
+    }
+    yard.launcher.open(1000);
+    let job = yard.ended(id).await;
+    assert_eq!((job.state, version(&job), yard.results.versions()), (JobState::Succeeded, Some(1), 1));
+    let trials = yard.jobs.trials(id).await.unwrap();
+    let log = yard.jobs.log_lines(id, 100).await.unwrap();
+    let failed = trials.iter().filter(|trial| trial.state == JobState::Failed).count();
+    let told = log.iter().filter(|(_, line)| line.text.contains("failed: column 'label' is missing")).count();
+    assert!(failed > 0 && told <= failed && (killed_after.is_some() || told == failed), "{failed} {told}");
+    let number = |job: &Job| match job.kind {
+        JobKind::Trial { number, .. } => number,
+        JobKind::Train | JobKind::Search => panic!(),
+    };
+    let summary: serde_json::Value = serde_json::from_str(&job.result.unwrap().summary).unwrap();
+    let board = crate::leaderboard(&yard.row(id).await, &trials).unwrap();
+    assert_eq!(summary["search"]["best_job"], board.standings[0].job.to_string());
+    yard.jobs.shutdown().await;
+    assert!(trials.iter().all(|trial| yard.launcher.has_discarded(trial.id)));
+    let rows = trials.into_iter().map(|trial| (number(&trial), trial.spec, trial.state)).collect();
+    (rows, summary["search"]["best_trial"].to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_by_halving_runs_as_child_jobs_and_a_killed_server_changes_nothing() {
+    let whole = halved(None).await;
+    assert_eq!(whole.0.len(), 9 + 3 + 1);
+    for ended in [1, 4, 9, 11] {
+        assert_eq!(halved(Some(ended)).await, whole, "killed after {ended}");
+    }
+}
