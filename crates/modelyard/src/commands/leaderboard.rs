@@ -130,12 +130,11 @@ fn short(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) if number.is_f64() => {
             let number = number.as_f64().unwrap_or_default();
-            let text = if number != 0.0 && number.abs() < 0.01 {
+            if number != 0.0 && number.abs() < 0.01 {
                 format!("{number:.3e}")
             } else {
                 format!("{number:.4}")
-            };
-            text
+            }
         }
         other => other.to_string(),
     }
