@@ -30,8 +30,8 @@ pub enum AccessError {
         /// What it wanted.
         permission: Permission,
     },
-    /// The key may not use this name for a model of its own. Says nothing about whether there is such a model.
-    #[error("this key may not push a model named '{0}'")]
+    /// The key may not use this name for a model or a data set of its own. Says nothing about whether there is one.
+    #[error("this key may not use the name '{0}'")]
     NameNotAllowed(ModelName),
     /// The key may not see the model, which is to look as if there were none.
     #[error("model '{0}' is not found")]

@@ -138,10 +138,11 @@ impl Principal {
     /// What to answer to a request for this permission, on this model if it is about one.
     ///
     /// A hidden model comes before a missing permission: the answer must not depend on whether the model exists. The one
-    /// exception is a push, which may name a model that does not exist: it is forbidden for every hidden name alike.
+    /// exception is what may name something that does not exist yet, a push, a job and a new data set: it is forbidden for
+    /// every hidden name alike.
     pub fn decide(&self, permission: Permission, model: Option<&str>) -> Decision {
         let hidden = model.is_some_and(|model| self.visibility(model) == Visibility::Hidden);
-        if hidden && permission != Permission::PushModel {
+        if hidden && !permission.may_name_new() {
             return Decision::HideModel;
         }
         if hidden || !self.role().grants(permission) {
@@ -225,7 +226,7 @@ mod tests {
             let principal = principal(role, &["team-a.*"]);
             for permission in Permission::ALL {
                 let expected = match permission {
-                    Permission::PushModel => Decision::Forbid,
+                    Permission::PushModel | Permission::Train | Permission::AddDataSets => Decision::Forbid,
                     _ => Decision::HideModel,
                 };
                 assert_eq!(principal.decide(permission, Some("team-b.x")), expected, "{role} {permission:?}");

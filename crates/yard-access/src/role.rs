@@ -29,6 +29,12 @@ pub enum Permission {
     ReadMetrics,
     /// Delete what nothing points at.
     CollectGarbage,
+    /// Submit jobs that make versions of a model, and call them off.
+    Train,
+    /// See data sets. The list holds what the key may see.
+    ReadDataSets,
+    /// Add versions of a data set.
+    AddDataSets,
 }
 
 /// What a key is for.
@@ -51,7 +57,7 @@ pub struct UnknownRole(pub String);
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Predict,
         Self::ReadModel,
         Self::ListModels,
@@ -64,6 +70,9 @@ impl Permission {
         Self::ReadAudit,
         Self::ReadMetrics,
         Self::CollectGarbage,
+        Self::Train,
+        Self::ReadDataSets,
+        Self::AddDataSets,
     ];
 
     /// What it allows, in words that follow "may" or "may not".
@@ -81,7 +90,15 @@ impl Permission {
             Self::ReadAudit => "read the audit trail",
             Self::ReadMetrics => "read metrics",
             Self::CollectGarbage => "collect garbage",
+            Self::Train => "train models",
+            Self::ReadDataSets => "read data sets",
+            Self::AddDataSets => "add data sets",
         }
+    }
+
+    /// Whether the name it is asked for may be that of something to be made.
+    pub(crate) const fn may_name_new(self) -> bool {
+        matches!(self, Self::PushModel | Self::Train | Self::AddDataSets)
     }
 }
 
@@ -102,7 +119,10 @@ impl Role {
             | Permission::Promote
             | Permission::Archive
             | Permission::LoadUnload
-            | Permission::Configure => matches!(self, Self::Admin | Self::Publisher),
+            | Permission::Configure
+            | Permission::Train
+            | Permission::ReadDataSets
+            | Permission::AddDataSets => matches!(self, Self::Admin | Self::Publisher),
             Permission::ManageKeys | Permission::ReadAudit | Permission::CollectGarbage => {
                 matches!(self, Self::Admin)
             }
@@ -142,7 +162,8 @@ mod tests {
     fn each_role_grants_its_row_of_the_table() {
         use Permission::*;
         let consumer = [Predict, ReadModel, ListModels, ReadMetrics];
-        let publisher = [PushModel, Promote, Archive, LoadUnload, Configure];
+        let publisher =
+            [PushModel, Promote, Archive, LoadUnload, Configure, Train, ReadDataSets, AddDataSets];
         for permission in Permission::ALL {
             assert!(Role::Admin.grants(permission), "{permission:?}");
             let consumes = consumer.contains(&permission);

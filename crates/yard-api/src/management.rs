@@ -4,11 +4,20 @@
 //! refused, so that a misspelt option is an error and not a silence.
 
 mod access;
+mod data_set;
+mod job;
 mod model;
 mod status;
 mod upload;
 
 pub use access::{AuditEntryBody, AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey};
+pub use data_set::{
+    CommitDataSetBody, CommitDataSetReply, DataSetBody, DataSetDraftBody, DataSetList, NewDataSetBody,
+};
+pub use job::{
+    JobBody, JobErrorBody, JobEventBody, JobEventKind, JobPage, JobResultBody, LogLineBody, LogList,
+    MetricBody, MetricList, MissedBody, NewJobBody, ProgressBody,
+};
 pub use model::{
     AliasBody, AliasList, AliasMoveBody, EngineBody, FileBody, FileList, JoiningBody, ModelBody, ModelList,
     Passport, PromoteReply, ProofBody, ProvenanceBody, RollbackReply, RollbackRequest, ServingOptionsBody,

@@ -10,10 +10,11 @@ use utoipa::{
 };
 
 use crate::management::{
-    AliasList, AuditPage, CommitReply, CommitRequest, CreatedKey, ErrorBody, FileBody, FileList, GarbageBody,
-    KeyList, ModelBody, ModelList, NewKeyBody, NewUpload, Passport, PromoteReply, RollbackReply,
-    RollbackRequest, RotateKey, ServingOptionsBody, SetAlias, StatusBody, UploadBody, VersionBody,
-    VersionList,
+    AliasList, AuditPage, CommitDataSetBody, CommitDataSetReply, CommitReply, CommitRequest, CreatedKey,
+    DataSetBody, DataSetDraftBody, DataSetList, ErrorBody, FileBody, FileList, GarbageBody, JobBody,
+    JobEventBody, JobPage, KeyList, LogList, MetricList, MissedBody, ModelBody, ModelList, NewDataSetBody,
+    NewJobBody, NewKeyBody, NewUpload, Passport, PromoteReply, RollbackReply, RollbackRequest, RotateKey,
+    ServingOptionsBody, SetAlias, StatusBody, UploadBody, VersionBody, VersionList,
 };
 
 /// The committed description, as JSON.
@@ -24,16 +25,29 @@ pub fn schemas() -> Result<Map<String, Value>, serde_json::Error> {
     let mut found = Vec::new();
     collect::<AliasList>(&mut found);
     collect::<AuditPage>(&mut found);
+    collect::<CommitDataSetBody>(&mut found);
+    collect::<CommitDataSetReply>(&mut found);
     collect::<CommitReply>(&mut found);
     collect::<CommitRequest>(&mut found);
     collect::<CreatedKey>(&mut found);
+    collect::<DataSetBody>(&mut found);
+    collect::<DataSetDraftBody>(&mut found);
+    collect::<DataSetList>(&mut found);
     collect::<ErrorBody>(&mut found);
     collect::<FileBody>(&mut found);
     collect::<FileList>(&mut found);
     collect::<GarbageBody>(&mut found);
+    collect::<JobBody>(&mut found);
+    collect::<JobEventBody>(&mut found);
+    collect::<JobPage>(&mut found);
     collect::<KeyList>(&mut found);
+    collect::<LogList>(&mut found);
+    collect::<MetricList>(&mut found);
+    collect::<MissedBody>(&mut found);
     collect::<ModelBody>(&mut found);
     collect::<ModelList>(&mut found);
+    collect::<NewDataSetBody>(&mut found);
+    collect::<NewJobBody>(&mut found);
     collect::<NewKeyBody>(&mut found);
     collect::<NewUpload>(&mut found);
     collect::<Passport>(&mut found);

@@ -13,6 +13,8 @@ use crate::{ClientError, Progress, ProgressSink, TransferStep};
 
 /// Most files of a package; a directory with more is most likely the wrong one.
 const MAX_FILES: usize = 4096;
+/// Most files of a data set: a folder of images has one for each row.
+const MAX_DATA_FILES: usize = 100_000;
 /// Bytes read at once while hashing.
 const CHUNK: usize = 256 * 1024;
 
@@ -47,8 +49,10 @@ pub enum PackageError {
     Link(PathBuf),
     #[error("{} holds no file", .0.display())]
     Empty(PathBuf),
-    #[error("{} holds more than {MAX_FILES} files; is it the right directory?", .0.display())]
-    TooMany(PathBuf),
+    #[error("{} holds more than {limit} files; is it the right directory?", path.display())]
+    TooMany { path: PathBuf, limit: usize },
+    #[error("two of the files are called {name}: rename one, or put them into a directory and name that")]
+    Twice { name: PackagePath },
     #[error("{} cannot be part of a package: {reason}", path.display())]
     Name { path: PathBuf, reason: String },
 }
@@ -57,6 +61,32 @@ impl LocalPackage {
     /// Looks at a file, or at all files below a directory. Hidden files (those whose name begins with a dot) are left
     /// out, symbolic links inside a directory are refused: what is pushed must not depend on what lies elsewhere.
     pub fn scan(path: &Path) -> Result<Self, ClientError> {
+        Self::scan_at_most(path, MAX_FILES)
+    }
+
+    /// Looks at the files of a data set: those below one directory, or several files by their names. As [`Self::scan`]
+    /// otherwise.
+    pub fn scan_data(paths: &[PathBuf]) -> Result<Self, ClientError> {
+        if let [one] = paths {
+            return Self::scan_at_most(one, MAX_DATA_FILES);
+        }
+        let mut files: Vec<LocalFile> = Vec::new();
+        for path in paths {
+            if path.is_dir() {
+                let reason =
+                    "a data set of several parts is made of files; a directory is named alone".to_owned();
+                return Err(PackageError::Name { path: path.clone(), reason }.into());
+            }
+            files.extend(Self::scan_at_most(path, 1)?.files);
+        }
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
+            return Err(PackageError::Twice { name: pair[0].path.clone() }.into());
+        }
+        Ok(Self { files })
+    }
+
+    fn scan_at_most(path: &Path, limit: usize) -> Result<Self, ClientError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -74,7 +104,7 @@ impl LocalPackage {
                 size: metadata.len(),
             });
         } else if metadata.is_dir() {
-            collect(path, path, &mut files)?;
+            collect(path, path, limit, &mut files)?;
         } else {
             return Err(PackageError::Special(path.to_owned()).into());
         }
@@ -120,7 +150,7 @@ impl LocalPackage {
     }
 }
 
-fn collect(root: &Path, folder: &Path, files: &mut Vec<LocalFile>) -> Result<(), ClientError> {
+fn collect(root: &Path, folder: &Path, limit: usize, files: &mut Vec<LocalFile>) -> Result<(), ClientError> {
     let entries = fs::read_dir(folder).map_err(|error| ClientError::file("list", folder, error))?;
     for entry in entries {
         let entry = entry.map_err(|error| ClientError::file("list", folder, error))?;
@@ -135,10 +165,10 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<LocalFile>) -> Result<(),
         } else if metadata.is_dir() {
             // The depth is bounded by what a path inside a package may be.
             package_path(below)?;
-            collect(root, &location, files)?;
+            collect(root, &location, limit, files)?;
         } else if metadata.is_file() {
-            if files.len() == MAX_FILES {
-                return Err(PackageError::TooMany(root.to_owned()).into());
+            if files.len() == limit {
+                return Err(PackageError::TooMany { path: root.to_owned(), limit }.into());
             }
             files.push(LocalFile { path: package_path(below)?, size: metadata.len(), location });
         } else {
@@ -214,5 +244,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a:b"), "").unwrap();
         refused(folder.path(), "colon");
+    }
+
+    #[test]
+    fn a_data_set_is_one_directory_or_files_of_different_names() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a/rows.csv", "b/rows.csv", "b/more.csv"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let at = |name: &str| folder.path().join(name);
+        let found = LocalPackage::scan_data(&[at("b")]).unwrap();
+        assert_eq!(paths(&found), ["more.csv", "rows.csv"]);
+        let found = LocalPackage::scan_data(&[at("b/rows.csv"), at("b/more.csv")]).unwrap();
+        assert_eq!(paths(&found), ["more.csv", "rows.csv"]);
+        let refused = LocalPackage::scan_data(&[at("a/rows.csv"), at("b/rows.csv")]).unwrap_err();
+        assert!(refused.to_string().contains("called rows.csv"), "{refused}");
+        assert!(LocalPackage::scan_data(&[at("a"), at("b/more.csv")]).is_err());
     }
 }

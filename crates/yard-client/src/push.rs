@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use yard_api::management::{CommitRequest, NewUpload};
 use yard_types::{Digest, ModelName, VersionNumber};
 
-use crate::{Client, ClientError, LocalPackage, Progress, ProgressSink, TransferStep, uploads::Offset};
+use crate::{
+    Client, ClientError, LocalPackage, Progress, ProgressSink, TransferStep,
+    uploads::{Destination, Offset},
+};
 
 /// What may be said along with a package.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,7 +85,7 @@ impl Client {
         pushed
     }
 
-    async fn hash(
+    pub(crate) async fn hash(
         &self,
         package: &Arc<LocalPackage>,
         progress: &ProgressSink,
@@ -103,7 +106,8 @@ impl Client {
         let total = package.size();
         let mut done = 0;
         for (file, digest) in package.files().iter().zip(digests) {
-            self.put_upload_file(upload, file, *digest, Offset { done, total }, progress).await?;
+            let offset = Offset { done, total };
+            self.send_file(Destination::Model(upload), file, *digest, offset, progress).await?;
             done += file.size;
         }
         progress.report(Progress { step: TransferStep::Prove, path: None, done, total });

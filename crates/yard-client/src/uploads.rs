@@ -30,6 +30,15 @@ pub(crate) struct Offset {
     pub(crate) total: u64,
 }
 
+/// What files are sent to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Destination<'a> {
+    /// The upload of a version of a model.
+    Model(&'a str),
+    /// The upload of a version of a data set.
+    DataSet(&'a str),
+}
+
 impl Client {
     /// Begins an upload.
     pub async fn create_upload(&self, upload: &NewUpload) -> Result<UploadBody, ClientError> {
@@ -45,13 +54,13 @@ impl Client {
         content: Bytes,
     ) -> Result<FileBody, ClientError> {
         let size = content.len() as u64;
-        self.put_file(upload, path, digest, size, content.into()).await
+        self.put_file(Destination::Model(upload), path, digest, size, content.into()).await
     }
 
-    /// Streams one file of an upload from disk. Fails when nothing could be sent for the idle time.
-    pub(crate) async fn put_upload_file(
+    /// Streams one file from disk. Fails when nothing could be sent for the idle time.
+    pub(crate) async fn send_file(
         &self,
-        upload: &str,
+        destination: Destination<'_>,
         file: &LocalFile,
         digest: Digest,
         offset: Offset,
@@ -61,7 +70,7 @@ impl Client {
         let content = content.map_err(|error| ClientError::file("read", &file.location, error))?;
         let sent = Arc::new(AtomicU64::new(0));
         let stream = counted(content, file.path.clone(), Arc::clone(&sent), offset, progress.clone());
-        let sending = self.put_file(upload, &file.path, digest, file.size, Body::wrap_stream(stream));
+        let sending = self.put_file(destination, &file.path, digest, file.size, Body::wrap_stream(stream));
         tokio::select! {
             answer = sending => answer,
             () = stand_still(&sent, self.options().idle_timeout) => Err(self.timed_out()),
@@ -70,13 +79,17 @@ impl Client {
 
     async fn put_file(
         &self,
-        upload: &str,
+        destination: Destination<'_>,
         path: &PackagePath,
         digest: Digest,
         size: u64,
         body: Body,
     ) -> Result<FileBody, ClientError> {
-        let segments = ["api", "v1", "uploads", upload, "files"];
+        let (kind, upload) = match destination {
+            Destination::Model(upload) => ("uploads", upload),
+            Destination::DataSet(upload) => ("dataset-uploads", upload),
+        };
+        let segments = ["api", "v1", kind, upload, "files"];
         let url = self.url(segments.into_iter().chain(path.as_str().split('/')));
         let request = self
             .request(Method::PUT, url)

@@ -7,14 +7,17 @@
 mod aliases;
 mod audit;
 pub(crate) mod bodies;
+mod data_sets;
 mod default_model;
 mod error;
 mod inspect;
+mod job_events;
+mod jobs;
 mod keys;
 mod models;
 mod push;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use yard_access::{Access, Principal};
@@ -24,6 +27,9 @@ use yard_types::{ModelName, Selector};
 
 pub(crate) use default_model::NoDefaultModel;
 pub(crate) use error::{ApplicationError, member};
+pub(crate) use job_events::{JobWatch, Watched};
+pub(crate) use jobs::JobFilter;
+pub use jobs::{JobResults, JobService};
 pub(crate) use models::{alias_name, version_number};
 
 /// The parts that an application joins.
@@ -56,12 +62,15 @@ struct Shared {
     parts: ApplicationParts,
     /// The names of all models, for requests that name none.
     names: ArcSwap<Vec<ModelName>>,
+    /// Set once, after this was made: what jobs make is announced here.
+    jobs: OnceLock<JobService>,
 }
 
 impl Application {
     /// Joins the parts.
     pub async fn new(parts: ApplicationParts) -> Result<Self, RegistryError> {
-        let application = Self { shared: Arc::new(Shared { parts, names: ArcSwap::default() }) };
+        let application =
+            Self { shared: Arc::new(Shared { parts, names: ArcSwap::default(), jobs: OnceLock::new() }) };
         application.refresh_names().await?;
         Ok(application)
     }

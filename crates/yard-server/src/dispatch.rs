@@ -1,7 +1,10 @@
 //! From an endpoint of the table to the function that answers it.
 
 mod admin;
+mod data_sets;
 mod health;
+mod job_events;
+mod jobs;
 mod models;
 mod prometheus;
 mod uploads;
@@ -100,6 +103,21 @@ pub(crate) async fn run(endpoint: E, call: OwnedCall, payload: Payload) -> Resul
         E::PutFile => uploads::put_file(call, payload).await,
         E::CommitUpload => uploads::commit(call, &payload).await,
         E::AbortUpload => uploads::abort(call).await,
+        E::SubmitJob => jobs::submit(call, &payload).await,
+        E::ListJobs => jobs::list(call).await,
+        E::ShowJob => jobs::show(call).await,
+        E::CancelJob => jobs::cancel(call, &payload).await,
+        E::FollowJob => job_events::follow(call).await,
+        E::JobMetrics => jobs::metrics(call).await,
+        E::JobLog => jobs::log(call).await,
+        E::ListDataSets => data_sets::list(call).await,
+        E::ListDataSetVersions => data_sets::list_versions(call).await,
+        E::ShowDataSet => data_sets::show(call).await,
+        E::BeginDataSet => data_sets::begin(call, &payload).await,
+        E::ShowDataSetDraft => data_sets::show_draft(call).await,
+        E::PutDataFile => data_sets::put_file(call, payload).await,
+        E::CommitDataSet => data_sets::commit(call, &payload).await,
+        E::AbortDataSet => data_sets::abort(call).await,
         E::ListKeys => admin::list_keys(call).await,
         E::CreateKey => admin::create_key(call, &payload).await,
         E::RotateKey => admin::rotate_key(call, &payload).await,

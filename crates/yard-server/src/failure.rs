@@ -9,11 +9,15 @@ use http::{HeaderValue, StatusCode};
 use tonic::Code;
 use yard_access::AccessError;
 use yard_api::{RequestError, v2::ResponseError};
+use yard_jobs::JobsError;
 use yard_registry::RegistryError;
 use yard_serving::ServingError;
 use yard_types::{Coded, ErrorCode, SignatureMismatch};
 
 use crate::application::{ApplicationError, NoDefaultModel};
+
+/// After this long a place in a full queue of jobs may be free.
+const FULL_QUEUE_WAIT: Duration = Duration::from_secs(10);
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -170,6 +174,18 @@ impl From<ApplicationError> for Failure {
             ApplicationError::Registry(error) => error.into(),
             ApplicationError::Access(error) => error.into(),
             ApplicationError::Serving(error) => error.into(),
+            ApplicationError::Jobs(error) => {
+                let retry_after = matches!(error, JobsError::QueueFull { .. }).then_some(FULL_QUEUE_WAIT);
+                Self { retry_after, ..Self::of(error) }
+            }
+            ApplicationError::Spec(error) => {
+                let param = match error.key() {
+                    Some("") | None => "spec".to_owned(),
+                    Some(key) => format!("spec.{key}"),
+                };
+                Self::of(error).with_param(param)
+            }
+            error @ ApplicationError::NoJobs => Self::of(error),
             ApplicationError::Member { member, message } => Self::invalid(message).with_param(member),
         }
     }

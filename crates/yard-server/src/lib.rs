@@ -23,7 +23,7 @@ mod server;
 mod source;
 mod state;
 
-pub use application::{Application, ApplicationParts};
+pub use application::{Application, ApplicationParts, JobResults, JobService};
 pub use options::{GrpcLimits, HttpLimits, ServerOptions};
 pub use routes::{RouteSummary, routes};
 pub use server::{Server, StartError, StopReport};

@@ -34,7 +34,7 @@ pub(crate) fn build() -> Result<Value, serde_json::Error> {
         "tags": [
             {"name": "inference", "description": "Open Inference Protocol V2"},
             {"name": "plain", "description": "Rows in, predictions out"},
-            {"name": "management", "description": "Models, versions, uploads, keys"},
+            {"name": "management", "description": "Models, versions, uploads, jobs, data sets, keys"},
             {"name": "operations", "description": "Health and metrics"},
         ],
         "paths": paths,
@@ -123,6 +123,8 @@ fn parameters(route: &Route) -> Vec<Value> {
             "alias" => "The name of an alias",
             "upload" => "The id of an upload",
             "key" => "The id of a key",
+            "job" => "The id of a job",
+            "data_set" => "The name of a data set",
             _ => "The path of a file inside its package; may hold slashes",
         };
         parameters.push(json!({
@@ -131,8 +133,9 @@ fn parameters(route: &Route) -> Vec<Value> {
     }
     let header = |name: &str, description: &str| json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}});
     let query = |name: &str, description: &str| json!({"name": name, "in": "query", "description": description, "schema": {"type": "integer"}});
+    let word = |name: &str, description: &str| json!({"name": name, "in": "query", "description": description, "schema": {"type": "string"}});
     match route.endpoint {
-        E::PutFile => {
+        E::PutFile | E::PutDataFile => {
             parameters.push(header(
                 "x-content-sha256",
                 "The SHA-256 of the file in hexadecimal; checked when given",
@@ -142,6 +145,20 @@ fn parameters(route: &Route) -> Vec<Value> {
         E::ShowAudit => {
             parameters.push(query("before", "Only entries before this one: next_before of the page before"));
             parameters.push(query("limit", "Most entries of the page: 1 to 1000, 100 when left out"));
+        }
+        E::ListJobs => {
+            parameters.push(word("state", "Only jobs in this state"));
+            parameters.push(word("model", "Only jobs of this model"));
+            parameters.push(word("search", "The trials of this search, which are left out otherwise"));
+            parameters.push(word("after", "Only jobs after this point: next_after of the page before"));
+            parameters.push(query("limit", "Most jobs of the page: 1 to 500, 50 when left out"));
+        }
+        E::FollowJob => {
+            parameters.push(query("after", "Only events after this sequence number; 0 when left out"));
+            parameters.push(header("last-event-id", "As the query parameter `after`, which wins over it"));
+        }
+        E::JobLog => {
+            parameters.push(query("limit", "Most lines: 1 to 2000, 200 when left out"));
         }
         _ => {}
     }
@@ -158,6 +175,9 @@ fn responses(route: &Route) -> Value {
         (E::DownloadFile, _) => {
             json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})
         }
+        (E::FollowJob, _) => {
+            json!({"text/event-stream": {"schema": {"type": "string"}, "x-event-data": reference("JobEventBody"), "x-missed-data": reference("MissedBody")}})
+        }
         (E::ShowMetrics, _) => json!({"text/plain": {"schema": {"type": "string"}}}),
         (_, Some(name)) => json!({"application/json": {"schema": reference(name)}}),
         (_, None) => json!({"application/json": {"schema": {"type": "object"}}}),
@@ -168,8 +188,8 @@ fn responses(route: &Route) -> Value {
     }
     let mut responses = Map::new();
     responses.insert(status.to_owned(), done);
-    if route.endpoint == E::CommitUpload {
-        let schema = reference("CommitReply");
+    if matches!(route.endpoint, E::CommitUpload | E::CommitDataSet) {
+        let schema = schema.map_or_else(|| json!({"type": "object"}), reference);
         let description = "An identical version was there";
         responses.insert(
             "200".to_owned(),
@@ -196,6 +216,9 @@ const fn body_schema(endpoint: E) -> Option<&'static str> {
         E::SetServing => Some("ServingOptionsBody"),
         E::BeginUpload => Some("NewUpload"),
         E::CommitUpload => Some("CommitRequest"),
+        E::SubmitJob => Some("NewJobBody"),
+        E::BeginDataSet => Some("NewDataSetBody"),
+        E::CommitDataSet => Some("CommitDataSetBody"),
         E::CreateKey => Some("NewKeyBody"),
         E::RotateKey => Some("RotateKey"),
         _ => None,
@@ -217,15 +240,25 @@ const fn answer_schema(endpoint: E) -> (&'static str, Option<&'static str>) {
         E::ShowServing | E::SetServing => ("200", Some("ServingOptionsBody")),
         E::BeginUpload => ("201", Some("UploadBody")),
         E::ShowUpload => ("200", Some("UploadBody")),
-        E::PutFile => ("201", Some("FileBody")),
+        E::PutFile | E::PutDataFile => ("201", Some("FileBody")),
         E::CommitUpload => ("201", Some("CommitReply")),
+        E::SubmitJob => ("202", Some("JobBody")),
+        E::ListJobs => ("200", Some("JobPage")),
+        E::ShowJob | E::CancelJob => ("200", Some("JobBody")),
+        E::JobMetrics => ("200", Some("MetricList")),
+        E::JobLog => ("200", Some("LogList")),
+        E::ListDataSets | E::ListDataSetVersions => ("200", Some("DataSetList")),
+        E::ShowDataSet => ("200", Some("DataSetBody")),
+        E::BeginDataSet => ("201", Some("DataSetDraftBody")),
+        E::ShowDataSetDraft => ("200", Some("DataSetDraftBody")),
+        E::CommitDataSet => ("201", Some("CommitDataSetReply")),
         E::ListKeys => ("200", Some("KeyList")),
         E::CreateKey => ("201", Some("CreatedKey")),
         E::RotateKey => ("200", Some("CreatedKey")),
         E::ShowAudit => ("200", Some("AuditPage")),
         E::CollectGarbage => ("200", Some("GarbageBody")),
         E::ShowStatus => ("200", Some("StatusBody")),
-        E::RemoveAlias | E::AbortUpload | E::RevokeKey => ("204", None),
+        E::RemoveAlias | E::AbortUpload | E::AbortDataSet | E::RevokeKey => ("204", None),
         _ => ("200", None),
     }
 }

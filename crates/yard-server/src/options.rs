@@ -46,6 +46,8 @@ pub struct HttpLimits {
     /// Most bytes of request bodies in memory, over HTTP and gRPC together; the first 64 KiB of each are not counted.
     /// Requests beyond it are refused with 503. Default: 1 GiB.
     pub max_buffered_bytes: usize,
+    /// Most streams of events of jobs at a time; further ones are refused with 503. Default: 256.
+    pub max_event_streams: usize,
     /// Longest time until a request's head has come in; an idle connection is closed after it as well. Default: 30 s.
     pub header_timeout: Duration,
     /// Longest pause between two pieces of a body, in or out. Default: 30 s.
@@ -94,6 +96,7 @@ impl Default for HttpLimits {
             max_header_bytes: 32 << 10,
             max_body_bytes: 64 << 20,
             max_buffered_bytes: 1 << 30,
+            max_event_streams: 256,
             header_timeout: Duration::from_secs(30),
             body_idle_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(120),

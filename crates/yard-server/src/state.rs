@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -20,6 +21,8 @@ pub(crate) struct ServerState {
     pub(crate) metrics: RequestMetrics,
     pub(crate) bodies: BodyBudget,
     pub(crate) stopping: Stopping,
+    /// One permit for each stream of events that may be open.
+    pub(crate) event_streams: Arc<Semaphore>,
     /// Work that goes on when its client has left.
     pub(crate) background: TaskTracker,
     pub(crate) started: Instant,
@@ -34,6 +37,7 @@ impl ServerState {
             metrics: RequestMetrics::default(),
             bodies: BodyBudget::new(options.http.max_buffered_bytes),
             stopping: Stopping::default(),
+            event_streams: Arc::new(Semaphore::new(options.http.max_event_streams)),
             background: TaskTracker::new(),
             started: Instant::now(),
             application,

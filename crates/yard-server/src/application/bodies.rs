@@ -1,5 +1,7 @@
 //! Records as bodies of the management API, and back where a body is read.
 
+mod jobs;
+
 use std::{num::NonZeroUsize, time::Duration};
 
 use yard_access::{AuditEntry, CreatedKey, KeyRecord};
@@ -13,6 +15,10 @@ use yard_registry::{
     QueueClassLimits, ServingOptions, UploadRecord, VersionRecord, WarmUpRecord,
 };
 use yard_types::{Dim, Signature, TensorSpec, VersionNumber};
+
+pub(crate) use jobs::{
+    data_set, data_set_draft, data_set_in_short, job, job_event, job_in_short, log_line, metric,
+};
 
 use super::{ApplicationError, error::member};
 use crate::clock::rfc3339;

@@ -1,8 +1,10 @@
 //! How a use case fails: as the layer below it did, or for a reason of its own.
 
 use yard_access::AccessError;
+use yard_jobs::JobsError;
 use yard_registry::RegistryError;
 use yard_serving::ServingError;
+use yard_spec::SpecError;
 use yard_types::{Coded, ErrorCode};
 
 /// Why a use case was not done.
@@ -17,6 +19,15 @@ pub(crate) enum ApplicationError {
     /// Serving refused or failed.
     #[error(transparent)]
     Serving(#[from] ServingError),
+    /// The scheduler of jobs refused or failed.
+    #[error(transparent)]
+    Jobs(#[from] JobsError),
+    /// A training specification is unsound.
+    #[error("{0}")]
+    Spec(#[source] SpecError),
+    /// This server runs no jobs.
+    #[error("this server runs no jobs: install modelyard-lab beside modelyard and start it again")]
+    NoJobs,
     /// A member of the request cannot be used.
     #[error("{message}")]
     Member {
@@ -33,6 +44,9 @@ impl Coded for ApplicationError {
             Self::Registry(error) => error.code(),
             Self::Access(error) => error.code(),
             Self::Serving(error) => error.code(),
+            Self::Jobs(error) => error.code(),
+            Self::Spec(error) => error.code(),
+            Self::NoJobs => ErrorCode::Unsupported,
             Self::Member { .. } => ErrorCode::InvalidArgument,
         }
     }

@@ -51,12 +51,12 @@ pub(super) async fn abort(call: &OwnedCall) -> Result<Answer, Failure> {
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-fn upload_id(call: &OwnedCall) -> Result<UploadId, Failure> {
+pub(super) fn upload_id(call: &OwnedCall) -> Result<UploadId, Failure> {
     call.parameter("upload").parse().map_err(|_| Failure::not_found("there is no such upload"))
 }
 
 /// The digest that the sender announced, in `x-content-sha256` (hexadecimal) or `repr-digest` (RFC 9530).
-fn announced_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
+pub(super) fn announced_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
     let hexadecimal = match headers.get(CONTENT_SHA256) {
         Some(value) => {
             let digest = value.to_str().unwrap_or_default().to_ascii_lowercase().parse();

@@ -28,6 +28,8 @@ pub(crate) enum AnswerBody {
     Whole(Bytes),
     /// Piece by piece, of a known length.
     Stream(ByteStream, u64),
+    /// Piece by piece, until it ends.
+    Endless(ByteStream),
 }
 
 impl Body for AnswerBody {
@@ -48,6 +50,9 @@ impl Body for AnswerBody {
                 }
                 Poll::Ready(next.map(|data| data.map(Frame::data)))
             }
+            Self::Endless(stream) => {
+                stream.as_mut().poll_next(context).map(|next| next.map(|data| data.map(Frame::data)))
+            }
         }
     }
 
@@ -59,6 +64,7 @@ impl Body for AnswerBody {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(_, left) => SizeHint::with_exact(*left),
+            Self::Endless(_) => SizeHint::default(),
         }
     }
 }

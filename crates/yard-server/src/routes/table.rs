@@ -55,6 +55,25 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/uploads/{upload}/commit", E::CommitUpload, "Prove an upload and make it a version").finishes().needs(PushModel),
     delete("/api/v1/uploads/{upload}", E::AbortUpload, "Give up an upload").needs(PushModel),
 
+    // === Management: jobs. The handler asks about the model that the body or the job names. ===
+    post("/api/v1/jobs", E::SubmitJob, "Submit a job").finishes().needs(Train),
+    get("/api/v1/jobs", E::ListJobs, "Jobs, newest first").needs(ListModels),
+    get("/api/v1/jobs/{job}", E::ShowJob, "One job").needs(ReadModel),
+    post("/api/v1/jobs/{job}/cancel", E::CancelJob, "Call a job off").finishes().needs(Train),
+    get("/api/v1/jobs/{job}/events", E::FollowJob, "What a job tells, as server-sent events, until it ends").needs(ReadModel),
+    get("/api/v1/jobs/{job}/metrics", E::JobMetrics, "All numbers of a job").needs(ReadModel),
+    get("/api/v1/jobs/{job}/log", E::JobLog, "The newest lines of a job's log").needs(ReadModel),
+
+    // === Management: data sets. The handler asks about the data set that the path, the body or the upload names. ===
+    get("/api/v1/datasets", E::ListDataSets, "The newest version of every data set").needs(ReadDataSets),
+    get("/api/v1/datasets/{data_set}/versions", E::ListDataSetVersions, "The versions of a data set").needs(ReadDataSets),
+    get("/api/v1/datasets/{data_set}/versions/{version}", E::ShowDataSet, "One version of a data set; `latest` is the newest").needs(ReadDataSets),
+    post("/api/v1/dataset-uploads", E::BeginDataSet, "Begin a version of a data set").finishes().needs(AddDataSets),
+    get("/api/v1/dataset-uploads/{upload}", E::ShowDataSetDraft, "One upload of a data set").needs(AddDataSets),
+    put("/api/v1/dataset-uploads/{upload}/files/{*path}", E::PutDataFile, "Send a file of a data set").takes(Body::File).cancels().needs(AddDataSets),
+    post("/api/v1/dataset-uploads/{upload}/commit", E::CommitDataSet, "Make an upload a version of its data set").finishes().needs(AddDataSets),
+    delete("/api/v1/dataset-uploads/{upload}", E::AbortDataSet, "Give up an upload of a data set").needs(AddDataSets),
+
     // === Management: keys, audit, the server itself ===
     get("/api/v1/keys", E::ListKeys, "All keys").needs(ManageKeys),
     post("/api/v1/keys", E::CreateKey, "Make a key").finishes().needs(ManageKeys),

@@ -1,5 +1,6 @@
 //! A server for one test: its own folder, its own ports, the digits model at hand.
 
+mod lab;
 mod prover;
 mod valve;
 
@@ -15,14 +16,19 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use yard_access::Access;
 use yard_engine_onnx::engines_available;
+use yard_jobs::{Capacity, Jobs, NoSearches, Scheduler, SchedulerOptions, SchedulerParts};
 use yard_registry::{EngineStamp, Registry, RegistryOptions, SystemClock};
-use yard_server::{Application, ApplicationParts, RegistrySource, Server, ServerOptions};
+use yard_server::{
+    Application, ApplicationParts, JobResults, JobService, RegistrySource, Server, ServerOptions,
+};
 use yard_serving::{Serving, ServingSettings};
 use yard_store::{
-    Database, DatabaseOptions, ObjectArtifacts, SqliteAuditStore, SqliteKeyStore, SqliteRegistryStore,
+    Database, DatabaseOptions, ObjectArtifacts, SqliteAuditStore, SqliteJobStore, SqliteKeyStore,
+    SqliteRegistryStore,
 };
 use yard_types::Timestamp;
 
+pub(crate) use lab::TestLab;
 use prover::InProcessProver;
 use valve::ValveEngine;
 pub(crate) use valve::{VALVE_MODEL, Valve, until};
@@ -40,6 +46,8 @@ pub(crate) struct TestServer {
     pub(crate) admin: String,
     pub(crate) url: String,
     pub(crate) valve: Arc<Valve>,
+    pub(crate) lab: Arc<TestLab>,
+    pub(crate) jobs: Jobs,
     _folder: TempDir,
 }
 
@@ -95,7 +103,7 @@ impl TestServer {
         );
         registry.recover().await.unwrap();
         let keys = Arc::new(SqliteKeyStore::new(database.clone()));
-        let audit = Arc::new(SqliteAuditStore::new(database));
+        let audit = Arc::new(SqliteAuditStore::new(database.clone()));
         let access = Arc::new(Access::open(keys, audit, Instant::now()).await.unwrap());
         let admin = access.ensure_admin_key(now(), |_| Ok(())).await.unwrap().unwrap();
         let queue_defaults = setting.serving.queue.clone();
@@ -115,10 +123,23 @@ impl TestServer {
         };
         parts.serving.start_all().await.unwrap();
         let application = Application::new(parts).await.unwrap();
+        let lab = Arc::new(TestLab::default());
+        let jobs = Scheduler::start(
+            SchedulerParts {
+                store: Arc::new(SqliteJobStore::new(database)),
+                launcher: Arc::clone(&lab) as _,
+                results: Arc::new(JobResults::new(application.clone())),
+                planner: Arc::new(NoSearches),
+                clock: Arc::new(yard_jobs::SystemClock),
+            },
+            SchedulerOptions::new(Capacity { threads: 2, memory_bytes: 8 << 30 }),
+        )
+        .unwrap();
+        application.attach_jobs(JobService { jobs: jobs.clone(), default_memory_bytes: 1 << 30 });
         let server = Server::start(application, setting.options).await.unwrap();
         let url = format!("http://{}", server.http_address());
         let client = Client::builder().pool_max_idle_per_host(64).build().unwrap();
-        Self { server, client, admin: admin.text.reveal().to_owned(), url, valve, _folder: folder }
+        Self { server, client, admin: admin.text.reveal().to_owned(), url, valve, lab, jobs, _folder: folder }
     }
 
     /// A request with the admin key.

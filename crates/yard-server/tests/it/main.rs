@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails should stop")]
 
 mod bodies;
+mod data_sets;
 mod gate;
 mod grpc;
 mod grpc_limits;
 mod harness;
+mod job_events;
+mod jobs;
 mod leaving;
 mod load;
 mod management;

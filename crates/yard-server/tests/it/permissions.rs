@@ -13,6 +13,7 @@ use crate::harness::{Answer, TestServer, send};
 fn path(route: &RouteSummary, model: &str) -> String {
     let path = route.path.replace("{model}", model).replace("{version}", "1").replace("{alias}", "canary");
     let path = path.replace("{upload}", &"0".repeat(32)).replace("{key}", &"0".repeat(12));
+    let path = path.replace("{job}", &"0".repeat(32)).replace("{data_set}", "absent");
     path.replace("{*path}", "model.onnx")
 }
 

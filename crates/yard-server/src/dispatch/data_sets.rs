@@ -1,0 +1,80 @@
+//! Data sets of the management API.
+
+use http::StatusCode;
+use yard_api::management::{CommitDataSetBody, DataSetList, NewDataSetBody};
+use yard_types::{ModelName, PackagePath};
+
+use super::{
+    OwnedCall,
+    uploads::{announced_digest, upload_id},
+};
+use crate::{
+    application::{bodies, member},
+    failure::Failure,
+    http::{Answer, Payload, empty, json, stream_body},
+};
+
+/// What stands in a path for the newest version.
+const NEWEST: &str = "latest";
+
+pub(super) async fn list(call: &OwnedCall) -> Result<Answer, Failure> {
+    let data_sets = call.state.application.data_sets(&call.principal).await?;
+    json(StatusCode::OK, &DataSetList { data_sets })
+}
+
+pub(super) async fn list_versions(call: &OwnedCall) -> Result<Answer, Failure> {
+    let name = name(call)?;
+    let data_sets = call.state.application.data_set_versions(&call.principal, &name).await?;
+    json(StatusCode::OK, &DataSetList { data_sets })
+}
+
+pub(super) async fn show(call: &OwnedCall) -> Result<Answer, Failure> {
+    let name = name(call)?;
+    let number = match call.parameter("version") {
+        NEWEST => None,
+        text => {
+            let number = text.parse().map_err(|_| Failure::not_found("there is no such version"))?;
+            Some(number)
+        }
+    };
+    json(StatusCode::OK, &call.state.application.data_set(&call.principal, &name, number).await?)
+}
+
+pub(super) async fn begin(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
+    let new: NewDataSetBody = payload.document()?;
+    let draft = call.state.application.begin_data_set(&call.principal, &new).await?;
+    json(StatusCode::CREATED, &bodies::data_set_draft(&draft))
+}
+
+pub(super) async fn show_draft(call: &OwnedCall) -> Result<Answer, Failure> {
+    let draft = call.state.application.data_set_draft(&call.principal, upload_id(call)?).await?;
+    json(StatusCode::OK, &bodies::data_set_draft(&draft))
+}
+
+pub(super) async fn put_file(call: &OwnedCall, payload: Payload) -> Result<Answer, Failure> {
+    let path: PackagePath = call.parameter("path").parse().map_err(|error| member("path", error))?;
+    let expected = announced_digest(&call.headers)?;
+    let Payload::File(body) = payload else { return Err(Failure::invalid("the request has no body")) };
+    let content = stream_body(body, call.state.options.http.body_idle_timeout);
+    let application = &call.state.application;
+    let stored = application.put_data_file(&call.principal, upload_id(call)?, path, content, expected).await;
+    // Whatever was refused may still be coming: its connection cannot go on.
+    let file = stored.map_err(|error| Failure::from(error).closing())?;
+    json(StatusCode::CREATED, &bodies::file(&file))
+}
+
+pub(super) async fn commit(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
+    let body: CommitDataSetBody = payload.document()?;
+    let reply = call.state.application.commit_data_set(&call.principal, upload_id(call)?, body).await?;
+    let status = if reply.created { StatusCode::CREATED } else { StatusCode::OK };
+    json(status, &reply)
+}
+
+pub(super) async fn abort(call: &OwnedCall) -> Result<Answer, Failure> {
+    call.state.application.abort_data_set(&call.principal, upload_id(call)?).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
+fn name(call: &OwnedCall) -> Result<ModelName, Failure> {
+    call.parameter("data_set").parse().map_err(|_| Failure::not_found("there is no such data set"))
+}
