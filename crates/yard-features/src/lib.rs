@@ -20,4 +20,4 @@ pub use error::FeatureError;
 pub use label::{LabelEncoding, Targets};
 pub use matrix::Matrix;
 pub use options::{InputLayout, MissingNumbers, NumberScaling, PreparationOptions};
-pub use preparation::{FEATURES_INPUT, Preparation, Remark};
+pub use preparation::{FEATURES_INPUT, Preparation, Remark, check_input_name};

@@ -185,7 +185,7 @@ impl Preparation {
 }
 
 /// Whether a column's name can be that of an input of the model.
-fn check_input_name(name: &str) -> Result<(), FeatureError> {
+pub fn check_input_name(name: &str) -> Result<(), FeatureError> {
     let reason = if name.is_empty() || name.contains('\0') {
         "it is empty or holds a NUL character"
     } else if OUTPUT_NAMES.contains(&name) {

@@ -19,7 +19,7 @@ pub fn emit(
     input: &str,
     input_shape: &[usize],
 ) -> (GraphBuilder, String) {
-    let mut emitter = Emitter { graph, count: 0 };
+    let mut emitter = Emitter::new(graph);
     let mut value = input.to_owned();
     if input_shape != network.input() {
         value = emitter.reshape(&value, network.input());
@@ -31,16 +31,24 @@ pub fn emit(
         }
     }
     value = emitter.head(network.head(), &value);
-    (emitter.graph, value)
+    (emitter.into_graph(), value)
 }
 
 /// Adds nodes and finds names for what they give.
-struct Emitter {
+pub(crate) struct Emitter {
     graph: GraphBuilder,
     count: usize,
 }
 
 impl Emitter {
+    pub(crate) const fn new(graph: GraphBuilder) -> Self {
+        Self { graph, count: 0 }
+    }
+
+    pub(crate) fn into_graph(self) -> GraphBuilder {
+        self.graph
+    }
+
     fn layer(&mut self, layer: &Layer, parameters: &[Parameter], value: String) -> String {
         match (&layer.plan, parameters) {
             (LayerPlan::Dense { .. }, [weight, offset]) => {
@@ -89,7 +97,7 @@ impl Emitter {
     }
 
     /// x (1 + erf(x / sqrt 2)) / 2: opset 18 has no Gelu.
-    fn gelu(&mut self, value: &str) -> String {
+    pub(crate) fn gelu(&mut self, value: &str) -> String {
         let narrow = self.number(std::f32::consts::FRAC_1_SQRT_2);
         let (one, half) = (self.number(1.0), self.number(0.5));
         let narrowed = self.node("Mul", &[value, &narrow], Vec::new());
@@ -99,7 +107,7 @@ impl Emitter {
         self.node("Mul", &[&product, &half], Vec::new())
     }
 
-    fn head(&mut self, head: Head, value: &str) -> String {
+    pub(crate) fn head(&mut self, head: Head, value: &str) -> String {
         match head {
             Head::Numbers => value.to_owned(),
             Head::Softmax => self.activation(Activation::Softmax, value),
@@ -119,7 +127,7 @@ impl Emitter {
         self.node("Reshape", &[value, &shape], Vec::new())
     }
 
-    fn node(
+    pub(crate) fn node(
         &mut self,
         operator: &str,
         inputs: &[&str],
@@ -130,17 +138,17 @@ impl Emitter {
         output
     }
 
-    fn parameter(&mut self, parameter: &Parameter) -> String {
+    pub(crate) fn parameter(&mut self, parameter: &Parameter) -> String {
         let name = format!("network.{}", parameter.name);
         self.initializer(&name, parameter.shape.clone(), TensorData::Fp32(parameter.values.clone()));
         name
     }
 
-    fn number(&mut self, value: f32) -> String {
+    pub(crate) fn number(&mut self, value: f32) -> String {
         self.constant(Vec::new(), TensorData::Fp32(vec![value]))
     }
 
-    fn constant(&mut self, shape: Vec<usize>, data: TensorData) -> String {
+    pub(crate) fn constant(&mut self, shape: Vec<usize>, data: TensorData) -> String {
         let name = self.name("constant");
         self.initializer(&name, shape, data);
         name

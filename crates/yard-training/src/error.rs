@@ -1,6 +1,11 @@
 //! What can go wrong in training.
 
 use thiserror::Error;
+use yard_data::DataError;
+use yard_features::FeatureError;
+use yard_spec::SpecError;
+use yard_trees::TreesError;
+use yard_types::{Coded, ErrorCode};
 
 use crate::checkpoint::CheckpointError;
 
@@ -53,4 +58,61 @@ pub enum TrainingError {
         #[source]
         source: std::io::Error,
     },
+    /// The data cannot be read or divided.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Columns cannot be prepared, or labels not be encoded.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// The specification contradicts itself.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// Trees cannot be trained.
+    #[error(transparent)]
+    Trees(#[from] TreesError),
+    /// Something that this program does not do.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The engine that will serve the model does not run it.
+    #[error("the exported model does not run in the engine that serves it")]
+    NotServed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The engine that will serve the model says something else.
+    #[error(
+        "the exported model differs from the trained one: row {row} of the {split} rows gives {served} served and \
+         {trained} trained as '{output}' at place {place}, which differ by more than {tolerance:e}"
+    )]
+    ServedDiffers {
+        /// `train`, `validation` or `test`.
+        split: &'static str,
+        /// In the data, counted from 1.
+        row: usize,
+        /// The output's name.
+        output: &'static str,
+        /// Within the row's output, counted from 0.
+        place: usize,
+        /// What the engine gives.
+        served: f32,
+        /// What was trained.
+        trained: f32,
+        /// How far apart they may be.
+        tolerance: f32,
+    },
+}
+
+impl Coded for TrainingError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Layer { .. }
+            | Self::Mismatch(_)
+            | Self::Diverged { .. }
+            | Self::Spec(_)
+            | Self::Trees(_) => ErrorCode::InvalidArgument,
+            Self::Stopped { .. } => ErrorCode::Cancelled,
+            Self::Checkpoint(_) => ErrorCode::Conflict,
+            Self::Data(error) => error.code(),
+            Self::Features(error) => error.code(),
+            Self::Unsupported(_) => ErrorCode::Unsupported,
+            Self::Storage { .. } | Self::NotServed(_) | Self::ServedDiffers { .. } => ErrorCode::Internal,
+        }
+    }
 }

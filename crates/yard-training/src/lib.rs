@@ -5,9 +5,12 @@
 //! everything in its checkpoints. This crate knows no server, no job and no place where anything is kept: what it needs
 //! from outside is the trait [`Run`].
 
+mod assemble;
 mod checkpoint;
+mod data;
 mod emit;
 mod error;
+mod export;
 mod loss;
 mod model;
 mod network;
@@ -15,8 +18,11 @@ mod optimizer;
 mod parameters;
 mod run;
 mod schedule;
+mod text;
+mod train;
 
 pub use checkpoint::CheckpointError;
+pub use data::{TrainingData, source_of};
 pub use emit::emit;
 pub use error::TrainingError;
 pub use loss::{Classes, Judged, Loss, Targets};
@@ -26,3 +32,5 @@ pub use optimizer::{Limits, Optimizer, Rule};
 pub use parameters::{Leaves, Parameter, Role};
 pub use run::{EarlyStopping, EpochRecord, Event, Fitted, Plan, Rows, Run, fit};
 pub use schedule::{Schedule, Shape};
+pub use text::{TextNetwork, TextPlan, TextPreparation, Tokenizer, TokenizerOptions, emit_text};
+pub use train::{Metrics, Trained, TrainedFile, Verifier, train};

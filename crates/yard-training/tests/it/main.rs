@@ -4,3 +4,7 @@
 
 mod emitted;
 mod place;
+mod refusals;
+mod served;
+mod text;
+mod training;
