@@ -147,3 +147,62 @@ fn columns_of_texts_with_gaps_are_learned_and_served() {
         assert_eq!(model.check_rows_independent(), Ok(()));
     }
 }
+
+const DIABETES: &str = "name = 'm'\nseed = 11\n[data]\nbuiltin = 'diabetes'\n[model]\nkind = 'linear'\n[training]\n\
+                        epochs = 150\noptimizer = { kind = 'sgd', learning_rate = 0.01 }\n\
+                        schedule = { kind = 'cosine' }\n";
+
+/// R2 on the test rows of the least squares solution on the training rows, by the normal equations: what
+/// scikit-learn's `LinearRegression` gives.
+fn least_squares_r2(seed: u64) -> f64 {
+    let source = yard_data::Source::Builtin(yard_data::Builtin::Diabetes);
+    let limits = yard_data::ReadLimits::default();
+    let mut reader = yard_data::open(&source, &limits).unwrap();
+    let schema = yard_data::infer(reader.as_mut(), &yard_data::InferOptions::default()).unwrap().schema;
+    let table = yard_data::Table::read(&source, &schema, &yard_data::TableOptions::default()).unwrap();
+    let column = |place: usize| match &table.columns[place].values {
+        Values::Numbers(numbers) => numbers.as_slice(),
+        other => panic!("{other:?}"),
+    };
+    let label = table.columns.iter().position(|column| column.name == "label").unwrap();
+    let features: Vec<&[f64]> =
+        (0..table.columns.len()).filter(|place| *place != label).map(column).collect();
+    let row = |row: usize| -> Vec<f64> {
+        std::iter::once(1.0).chain(features.iter().map(|feature| feature[row])).collect()
+    };
+    let split = yard_data::Split::draw(table.rows, None, yard_data::SplitShares::default(), seed).unwrap();
+    let width = features.len() + 1;
+    let mut system = vec![vec![0.0; width + 1]; width];
+    for place in &split.train {
+        let values = row(*place);
+        for (equation, value) in system.iter_mut().zip(&values) {
+            for (sum, other) in equation.iter_mut().zip(values.iter().chain([&column(label)[*place]])) {
+                *sum += value * other;
+            }
+        }
+    }
+    for pivot in 0..width {
+        let best = (pivot..width).max_by(|a, b| system[*a][pivot].abs().total_cmp(&system[*b][pivot].abs()));
+        system.swap(pivot, best.unwrap());
+        let pivot_row = system[pivot].clone();
+        for (_, equation) in system.iter_mut().enumerate().filter(|(place, _)| *place != pivot) {
+            let factor = equation[pivot] / pivot_row[pivot];
+            equation.iter_mut().zip(&pivot_row).for_each(|(sum, value)| *sum -= factor * value);
+        }
+    }
+    let weights: Vec<f64> = (0..width).map(|place| system[place][width] / system[place][place]).collect();
+    let wanted: Vec<f64> = split.test.iter().map(|place| column(label)[*place]).collect();
+    let mean = wanted.iter().sum::<f64>() / wanted.len() as f64;
+    let errors = split.test.iter().zip(&wanted).map(|(place, wanted)| {
+        let found: f64 = row(*place).iter().zip(&weights).map(|(value, weight)| value * weight).sum();
+        (found - wanted).powi(2)
+    });
+    1.0 - errors.sum::<f64>() / wanted.iter().map(|wanted| (wanted - mean).powi(2)).sum::<f64>()
+}
+
+#[test]
+fn linear_regression_comes_within_half_a_point_of_the_exact_solution() {
+    let (trained, _) = trained(DIABETES);
+    let (found, exact) = (trained.metrics["test"]["r2"], least_squares_r2(11));
+    assert!((found - exact).abs() < 0.005, "{found} is not {exact}");
+}
