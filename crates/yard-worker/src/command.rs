@@ -17,6 +17,8 @@ pub struct WorkerCommand {
     pub program: PathBuf,
     /// Its arguments, such as the name of a subcommand.
     pub arguments: Vec<OsString>,
+    /// Its whole environment. Nothing of ours is handed on.
+    pub environment: Vec<(OsString, OsString)>,
     /// What it may use.
     pub limits: WorkerLimits,
     /// Files and directories that it may read besides the system's libraries, such as a package and an engine. Those that
@@ -66,6 +68,7 @@ impl WorkerCommand {
         Self {
             program: program.into(),
             arguments: arguments.into_iter().map(Into::into).collect(),
+            environment: Vec::new(),
             limits: WorkerLimits::default(),
             readable: Vec::new(),
             writable: Vec::new(),

@@ -8,7 +8,7 @@
 //!
 //! # How a child is confined
 //!
-//! The parent starts the program with an empty environment, `/` as directory, a process group of its own, no standard
+//! The parent starts the program with no environment but what [`WorkerCommand::environment`] says, `/` as directory, a process group of its own, no standard
 //! output, a bounded record of standard error, and one end of a socket pair as standard input. No code runs between `fork`
 //! and `exec`, so nothing here needs `unsafe`. The child, before it reads a byte, asks to be killed when its parent goes
 //! and gives up the gain of privileges for good. It then reads one message of the parent's own, puts itself under the

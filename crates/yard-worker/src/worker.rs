@@ -55,7 +55,7 @@ pub struct Worker {
 impl Worker {
     /// Starts a worker and waits until it has confined itself.
     pub async fn spawn(command: WorkerCommand) -> Result<Self, WorkerError> {
-        let WorkerCommand { program, arguments, limits, readable, writable } = command;
+        let WorkerCommand { program, arguments, environment, limits, readable, writable } = command;
         let bytes = |paths: Vec<PathBuf>| -> Vec<Bytes> {
             paths.iter().map(|path| Bytes::copy_from_slice(path.as_os_str().as_bytes())).collect()
         };
@@ -72,7 +72,7 @@ impl Worker {
             written_file_bytes: limits.written_file_bytes,
         };
         let mut command = Command::new(program);
-        command.args(arguments);
+        command.args(arguments).env_clear().envs(environment);
         let (child, socket) = start(command).await.map_err(WorkerError::Spawn)?;
         let mut worker = Self::new(child, socket, limits).map_err(WorkerError::Spawn)?;
         let frame = encode(0, to_child::Body::Setup(setup), envelope::MAX_SETUP_BYTES)?;
@@ -300,7 +300,6 @@ async fn start(mut command: Command) -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = StdUnixStream::pair()?;
     ours.set_nonblocking(true)?;
     command
-        .env_clear()
         .current_dir("/")
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())

@@ -195,6 +195,13 @@ async fn nothing_of_ours_is_handed_on() {
 }
 
 #[tokio::test]
+async fn the_environment_is_what_was_given_and_nothing_else() {
+    let environment = vec![("ONE".into(), "1".into()), ("TWO".into(), "2".into())];
+    let mut worker = Worker::spawn(WorkerCommand { environment, ..command() }).await.unwrap();
+    assert_eq!(ask(&mut worker, "environment", "").await.unwrap(), "2");
+}
+
+#[tokio::test]
 async fn a_program_that_has_started_threads_is_not_taken_for_confined() {
     let fixture = env!("CARGO_BIN_EXE_yard-worker-fixture");
     let error = Worker::spawn(WorkerCommand::at(fixture, ["worker", "threaded"])).await.unwrap_err();
