@@ -67,6 +67,9 @@ impl GlobalArgs {
 pub(crate) enum Command {
     Demo(commands::demo::DemoArgs),
     Serve(serve::ServeArgs),
+    Train(commands::train::TrainArgs),
+    Data(commands::data::DataArgs),
+    Leaderboard(commands::leaderboard::LeaderboardArgs),
     #[command(hide = true)]
     Worker(worker::WorkerArgs),
     #[command(flatten)]
@@ -88,6 +91,7 @@ pub(crate) enum ServerCommand {
     Archive(commands::archive::ArchiveArgs),
     Options(commands::options::OptionsArgs),
     Predict(commands::predict::PredictArgs),
+    Jobs(commands::jobs::JobsArgs),
     Keys(commands::keys::KeysArgs),
     Gc(commands::gc::GcArgs),
 }

@@ -2,11 +2,15 @@
 
 pub(crate) mod archive;
 pub(crate) mod completions;
+pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod engine;
+mod follow;
 pub(crate) mod gc;
+pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod leaderboard;
 pub(crate) mod models;
 pub(crate) mod options;
 pub(crate) mod predict;
@@ -14,6 +18,7 @@ pub(crate) mod promote;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod show;
+pub(crate) mod train;
 
 use anyhow::{Context as _, Result};
 use yard_client::Client;
@@ -38,6 +43,9 @@ pub(crate) fn run(arguments: Cli, output: Output) -> Result<()> {
     match command {
         Command::Demo(args) => demo::run(&args, &global, output),
         Command::Serve(args) => serve::run(&args, &global),
+        Command::Train(args) => train::run(&args, &global, output),
+        Command::Data(args) => data::run(args, &global, output),
+        Command::Leaderboard(args) => leaderboard::run(&args, &global, output),
         Command::Worker(args) => worker::run(&args),
         Command::AtServer(command) => on_runtime(at_server(command, &global, output)),
         Command::Engine(args) => engine::run(&args, &global, output),
@@ -46,11 +54,21 @@ pub(crate) fn run(arguments: Cli, output: Output) -> Result<()> {
     }
 }
 
+/// A session with the server that the line names.
+fn session(global: &GlobalArgs, output: Output) -> Result<Session> {
+    Ok(Session { client: connection::client(global)?, output })
+}
+
 async fn at_server(command: ServerCommand, global: &GlobalArgs, output: Output) -> Result<()> {
-    let session = Session { client: connection::client(global)?, output };
-    if let ServerCommand::Push(args) = command {
+    let session = session(global, output)?;
+    let handles_interrupts = match &command {
         // Gives its upload up on Ctrl-C, which takes one more request.
-        return push::run(args, &session).await;
+        ServerCommand::Push(_) => true,
+        ServerCommand::Jobs(args) => args.handles_interrupts(),
+        _ => false,
+    };
+    if handles_interrupts {
+        return at_session(command, &session).await;
     }
     tokio::select! {
         result = at_session(command, &session) => result,
@@ -69,13 +87,14 @@ async fn at_session(command: ServerCommand, session: &Session) -> Result<()> {
         ServerCommand::Archive(args) => archive::run(&args, session).await,
         ServerCommand::Options(args) => options::run(&args, session).await,
         ServerCommand::Predict(args) => predict::run(&args, session).await,
+        ServerCommand::Jobs(args) => jobs::run(args, session).await,
         ServerCommand::Keys(args) => keys::run(args, session).await,
         ServerCommand::Gc(args) => gc::run(&args, session).await,
     }
 }
 
 /// Runs a command on a runtime of one thread.
-fn on_runtime(command: impl Future<Output = Result<()>>) -> Result<()> {
+fn on_runtime<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start the runtime")?;
     let result = runtime.block_on(command);

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use yard_client::{ClientError, PackageError};
-use yard_types::ErrorCode;
+use yard_jobs::{JobFailure, JobsError};
+use yard_types::{Coded as _, ErrorCode};
 
-use crate::input::InputError;
+use crate::{commands::train::SpecFileError, input::InputError};
 
 /// Shown at the end of `modelyard --help`.
 pub(crate) const TABLE: &str = "\
@@ -71,6 +72,16 @@ fn status_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Status> 
     }
     if let Some(error) = cause.downcast_ref::<InputError>() {
         return Some(if error.is_missing_file() { Status::NotFound } else { Status::Refused });
+    }
+    if let Some(error) = cause.downcast_ref::<SpecFileError>() {
+        let missing = matches!(error, SpecFileError::Missing { .. });
+        return Some(if missing { Status::NotFound } else { Status::Refused });
+    }
+    if let Some(failure) = cause.downcast_ref::<JobFailure>() {
+        return Some(status_of_code(failure.code));
+    }
+    if let Some(error) = cause.downcast_ref::<JobsError>() {
+        return Some(status_of_code(error.code()));
     }
     let error = cause.downcast_ref::<ClientError>()?;
     Some(match error {

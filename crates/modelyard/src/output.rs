@@ -3,6 +3,7 @@
 //! Meaning is never carried by colour: there is none. Texts that came from a server or a file are printed with control
 //! characters escaped, so that a note of a model cannot drive the terminal.
 
+mod job_bar;
 mod progress;
 mod table;
 
@@ -15,6 +16,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use yard_client::ClientError;
 
+pub(crate) use job_bar::JobBar;
 pub(crate) use progress::TransferBar;
 pub(crate) use table::Table;
 
@@ -72,6 +74,11 @@ impl Output {
     /// A progress bar for transfers: on a terminal, and only when a person watches.
     pub(crate) fn transfer_bar(self) -> TransferBar {
         TransferBar::new(!self.json && io::stderr().is_terminal())
+    }
+
+    /// A progress bar for a job, likewise.
+    pub(crate) fn job_bar(self) -> JobBar {
+        JobBar::new(!self.json && io::stderr().is_terminal())
     }
 }
 

@@ -32,8 +32,21 @@ pub(crate) struct Settings {
     pub(crate) registry: RegistryOptions,
     /// The child process that proves a pushed model.
     pub(crate) proof: ProofSettings,
+    /// What jobs may take.
+    pub(crate) jobs: JobSettings,
     /// The log on standard error.
     pub(crate) log: LogSettings,
+}
+
+/// What jobs may take, all together.
+#[derive(Debug, Clone)]
+pub(crate) struct JobSettings {
+    /// Threads that compute.
+    pub(crate) cpu_threads: NonZeroUsize,
+    /// Memory of all children.
+    pub(crate) memory_bytes: u64,
+    /// Jobs that are queued or running.
+    pub(crate) max_queued: NonZeroUsize,
 }
 
 /// The child process that proves a pushed model.
@@ -71,9 +84,26 @@ impl Default for Settings {
                 max_memory_bytes: 8 << 30,
                 engine: None,
             },
+            // Children yield to serving, so they may have what it leaves.
+            jobs: JobSettings {
+                cpu_threads: cores,
+                memory_bytes: machine_bytes().map_or(UNKNOWN_MEMORY_BYTES, |bytes| bytes / 2),
+                max_queued: NonZeroUsize::new(1000).unwrap_or(NonZeroUsize::MIN),
+            },
             log: LogSettings { filter: "info".to_owned(), json: false },
         }
     }
+}
+
+/// What jobs get where the machine does not say what it has.
+const UNKNOWN_MEMORY_BYTES: u64 = 4 << 30;
+
+/// The memory of this machine, as far as it says.
+pub(crate) fn machine_bytes() -> Option<u64> {
+    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kibibytes << 10)
 }
 
 /// The environment, as far as it is text.

@@ -10,20 +10,27 @@ use std::{
 use anyhow::{Context as _, Result};
 use yard_access::Access;
 use yard_engine::Engine;
-use yard_registry::{Clock as _, EngineStamp, Registry, SystemClock};
-use yard_server::{Application, ApplicationParts, RegistrySource, Server};
+use yard_jobs::{Capacity, Jobs, SchedulerOptions};
+use yard_registry::ArtifactStore;
+use yard_registry::{Clock as _, EngineStamp, SystemClock};
+use yard_server::{Application, ApplicationParts, JobResults, JobService, RegistrySource, Server};
 use yard_serving::Serving;
-use yard_store::{
-    AdminKeyFile, DataDirectory, Database, DatabaseOptions, ObjectArtifacts, SqliteAuditStore,
-    SqliteKeyStore, SqliteRegistryStore,
+use yard_store::{AdminKeyFile, DataDirectory, Database, DatabaseOptions, SqliteAuditStore, SqliteKeyStore};
+
+use crate::{
+    settings::{JobSettings, Settings},
+    wiring::{self, JobsParts, Paths},
 };
 
-use crate::{settings::Settings, wiring::ChildProver};
+/// The memory of a job that does not say, where jobs have as much.
+const JOB_MEMORY_BYTES: u64 = 4 << 30;
 
 /// Everything that runs.
 pub(super) struct Parts {
     server: Server,
     serving: Serving,
+    /// `None` where the program that runs jobs is not installed.
+    jobs: Option<Jobs>,
     database: Database,
     shutdown_grace: Duration,
     /// Held to the end: it is the lock on the data directory.
@@ -43,7 +50,10 @@ impl Parts {
             .await
             .context("cannot open the database")?;
         let engines = engines(library.as_deref());
-        let registry = registry(&settings, &data_directory, &database, library).await?;
+        let artifacts = wiring::artifacts(&data_directory)?;
+        let registry =
+            wiring::registry(&settings, &data_directory, &database, artifacts.clone(), library.clone())
+                .await?;
         let access = access(&data_directory, &database, new_admin_key).await?;
         let queue_defaults = settings.serving.queue.clone();
         let source = RegistrySource::new(registry.clone(), queue_defaults.clone());
@@ -69,8 +79,10 @@ impl Parts {
         if settings.server.insecure_no_auth {
             tracing::warn!("serving without keys: whoever can connect is admin");
         }
+        // After recovery, and after what jobs made before is served; before anybody can submit one.
+        let jobs = start_jobs(&application, &settings.jobs, &data_directory, &database, artifacts, library)?;
         let server = Server::start(application, settings.server).await?;
-        Ok(Self { server, serving, database, shutdown_grace, data_directory })
+        Ok(Self { server, serving, jobs, database, shutdown_grace, data_directory })
     }
 
     pub(super) const fn http_address(&self) -> SocketAddr {
@@ -92,6 +104,10 @@ impl Parts {
     /// Finishes what was admitted, until the deadline.
     pub(super) async fn stop(self, deadline: Instant) {
         let connections = self.server.stop().await;
+        if let Some(jobs) = self.jobs {
+            // Nobody can submit any more. Children end, and their jobs go on from their checkpoints at the next start.
+            jobs.shutdown().await;
+        }
         let runs = self.serving.shutdown(deadline).await;
         self.database.close().await;
         if connections.finished && runs.finished {
@@ -101,6 +117,36 @@ impl Parts {
             tracing::warn!(connections, requests, "stopped; not everything was finished in time");
         }
     }
+}
+
+fn start_jobs(
+    application: &Application,
+    settings: &JobSettings,
+    directory: &DataDirectory,
+    database: &Database,
+    artifacts: Arc<dyn ArtifactStore>,
+    library: Option<PathBuf>,
+) -> Result<Option<Jobs>> {
+    if let Err(missing) = wiring::find_lab() {
+        tracing::warn!("no jobs are run: {missing}");
+        return Ok(None);
+    }
+    let threads = u32::try_from(settings.cpu_threads.get()).unwrap_or(u32::MAX);
+    let mut options = SchedulerOptions::new(Capacity { threads, memory_bytes: settings.memory_bytes });
+    options.max_unfinished = settings.max_queued.get();
+    let jobs = wiring::start_jobs(JobsParts {
+        directory,
+        database,
+        registry: application.registry(),
+        results: Arc::new(JobResults::new(application.clone())),
+        artifacts,
+        library,
+        paths: Paths::Refused,
+        options,
+    })?;
+    let default_memory_bytes = JOB_MEMORY_BYTES.min(settings.memory_bytes);
+    application.attach_jobs(JobService { jobs: jobs.clone(), default_memory_bytes });
+    Ok(Some(jobs))
 }
 
 /// The engines that can be used, the preferred one first.
@@ -126,29 +172,6 @@ fn engines(library: Option<&Path>) -> Vec<Arc<dyn Engine>> {
 fn stamp(engine: &dyn Engine) -> EngineStamp {
     let info = engine.info();
     EngineStamp { name: info.name.to_owned(), version: info.version }
-}
-
-async fn registry(
-    settings: &Settings,
-    directory: &DataDirectory,
-    database: &Database,
-    library: Option<PathBuf>,
-) -> Result<Registry> {
-    let artifacts =
-        ObjectArtifacts::local(&directory.artifacts()).context("cannot open the artifact store")?;
-    let prover = ChildProver::new(settings.proof.clone(), settings.serving.load.clone(), library);
-    let mut options = settings.registry.clone();
-    options.packages_directory = directory.packages();
-    let registry = Registry::new(
-        Arc::new(SqliteRegistryStore::new(database.clone())),
-        Arc::new(artifacts),
-        Arc::new(prover),
-        Arc::new(SystemClock),
-        options,
-    );
-    let recovered = registry.recover().await.context("cannot recover what an earlier run left")?;
-    tracing::debug!(?recovered, "recovered");
-    Ok(registry)
 }
 
 async fn access(directory: &DataDirectory, database: &Database, new_admin_key: bool) -> Result<Access> {

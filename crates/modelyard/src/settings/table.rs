@@ -106,6 +106,11 @@ fn server_settings() -> Vec<Setting> {
             "Most bytes of request bodies in memory, REST and gRPC together; more are refused with 503."
         ),
         setting!(
+            "http.max_event_streams",
+            server.http.max_event_streams,
+            "Most streams of events of jobs at a time; more are refused with 503."
+        ),
+        setting!(
             "http.header_timeout",
             server.http.header_timeout,
             "Longest time until a request's head is in."
@@ -296,6 +301,21 @@ fn other_settings() -> Vec<Setting> {
             proof.engine,
             "`onnxruntime` or `rten`, the engine to try first; `none` means ONNX Runtime where it is installed."
         ),
+        setting!(
+            "jobs.cpu_threads",
+            jobs.cpu_threads,
+            "Threads that all running jobs together compute with."
+        ),
+        setting!(
+            "jobs.memory",
+            jobs.memory_bytes,
+            "Most bytes of memory of all running jobs together; a job that does not say asks for 4 GiB of it."
+        ),
+        setting!(
+            "jobs.max_queued",
+            jobs.max_queued,
+            "Most jobs that are queued or running; more are refused with 503. Trials count as one with their search."
+        ),
         setting!("log.filter", log.filter, "What is logged, such as `info` or `yard_serving=debug,info`."),
         setting!("log.json", log.json, "Whether the log is one JSON object a line."),
     ]
@@ -326,7 +346,8 @@ pub(super) fn reference_page() -> String {
     for setting in SETTINGS.iter() {
         let default = match setting.key {
             "server.io_threads" => "half of the cores".to_owned(),
-            "serving.compute_threads" => "the cores".to_owned(),
+            "serving.compute_threads" | "jobs.cpu_threads" => "the cores".to_owned(),
+            "jobs.memory" => "half of the machine's".to_owned(),
             _ => format!("`{}`", (setting.show)(&defaults)),
         };
         // Writing to a String cannot fail.
