@@ -11,3 +11,4 @@ mod program;
 mod registry;
 mod serving;
 mod stopping;
+mod training;
