@@ -37,6 +37,15 @@ pub(crate) struct Saved {
     pub(crate) bytes: u64,
 }
 
+/// What [`Checkpoints::last`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The newest state that is whole, with its step.
+    pub(crate) last: Option<(u64, Vec<u8>)>,
+    /// The names of newer ones that are not.
+    pub(crate) spoilt: Vec<String>,
+}
+
 impl Checkpoints {
     /// The checkpoints in a job's directory.
     pub(crate) fn open(job: &Path) -> io::Result<Self> {
@@ -63,16 +72,16 @@ impl Checkpoints {
         Ok(Saved { file: format!("{DIRECTORY}/{name}"), bytes: (HEADER_BYTES + state.len()) as u64 })
     }
 
-    /// The newest state that is whole, and the names of newer ones that are not.
-    pub(crate) fn last(&self) -> io::Result<(Option<(u64, Vec<u8>)>, Vec<String>)> {
+    /// The newest state that is whole.
+    pub(crate) fn last(&self) -> io::Result<Found> {
         let mut spoilt = Vec::new();
         for (step, name) in self.newest_first()? {
             match read(&self.directory.join(&name), step)? {
-                Some(state) => return Ok((Some((step, state)), spoilt)),
+                Some(state) => return Ok(Found { last: Some((step, state)), spoilt }),
                 None => spoilt.push(name),
             }
         }
-        Ok((None, spoilt))
+        Ok(Found { last: None, spoilt })
     }
 
     fn prune(&self) -> io::Result<()> {
@@ -154,13 +163,13 @@ mod tests {
     #[test]
     fn the_newest_state_comes_back_also_to_another_process() {
         let (job, checkpoints) = open();
-        assert_eq!(checkpoints.last().unwrap(), (None, vec![]));
+        assert_eq!(checkpoints.last().unwrap(), Found { last: None, spoilt: vec![] });
         for (step, state) in [(5, "five"), (100, "hundred"), (20, "")] {
             let saved = checkpoints.save(step, state.as_bytes()).unwrap();
             assert_eq!(fs::metadata(job.path().join(&saved.file)).unwrap().len(), saved.bytes);
         }
         let again = Checkpoints::open(job.path()).unwrap();
-        assert_eq!(again.last().unwrap(), (Some((100, b"hundred".to_vec())), vec![]));
+        assert_eq!(again.last().unwrap(), Found { last: Some((100, b"hundred".to_vec())), spoilt: vec![] });
     }
 
     #[test]
@@ -168,7 +177,7 @@ mod tests {
         let (_job, checkpoints) = open();
         checkpoints.save(7, b"first").unwrap();
         checkpoints.save(7, b"second").unwrap();
-        assert_eq!(checkpoints.last().unwrap().0, Some((7, b"second".to_vec())));
+        assert_eq!(checkpoints.last().unwrap().last, Some((7, b"second".to_vec())));
     }
 
     #[test]
@@ -199,8 +208,8 @@ mod tests {
             let mut bytes = fs::read(path(2)).unwrap();
             spoil(&mut bytes);
             fs::write(path(2), bytes).unwrap();
-            let (state, spoilt) = checkpoints.last().unwrap();
-            assert_eq!(state, Some((1, b"old and whole".to_vec())));
+            let Found { last, spoilt } = checkpoints.last().unwrap();
+            assert_eq!(last, Some((1, b"old and whole".to_vec())));
             assert_eq!(spoilt, [file_name(2)]);
         }
     }
@@ -212,7 +221,7 @@ mod tests {
         for name in [UNFINISHED, "step-1", "step-x", "notes"] {
             fs::write(directory.join(name), "x").unwrap();
         }
-        assert_eq!(checkpoints.last().unwrap(), (None, vec![]));
+        assert_eq!(checkpoints.last().unwrap(), Found { last: None, spoilt: vec![] });
         checkpoints.save(1, b"state").unwrap();
         assert!(!directory.join(UNFINISHED).exists());
     }
@@ -224,6 +233,6 @@ mod tests {
         // A directory in the way stands for whatever keeps a file from being written.
         fs::create_dir(job.path().join(DIRECTORY).join(UNFINISHED)).unwrap();
         assert!(checkpoints.save(2, b"new").is_err());
-        assert_eq!(checkpoints.last().unwrap().0, Some((1, b"old".to_vec())));
+        assert_eq!(checkpoints.last().unwrap().last, Some((1, b"old".to_vec())));
     }
 }

@@ -10,7 +10,11 @@ use yard_worker::{
     train::{Checkpoint, Log, LogLevel, Metric, Progress, TrainEvent, train_event},
 };
 
-use super::{checkpoints::Checkpoints, failure::shortened, memory};
+use super::{
+    checkpoints::{Checkpoints, Found},
+    failure::shortened,
+    memory,
+};
 use throttle::Throttle;
 
 /// Longest text of an event, in bytes.
@@ -104,7 +108,7 @@ impl Run for JobRun<'_> {
     }
 
     fn last_checkpoint(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
-        let (last, spoilt) = self.checkpoints.last()?;
+        let Found { last, spoilt } = self.checkpoints.last()?;
         for name in spoilt {
             self.log(LogLevel::Warning, format!("the checkpoint {name} is spoilt and passed over"));
         }

@@ -18,7 +18,12 @@ pub(crate) struct EngineVerifier {
     directory: PathBuf,
     options: LoadOptions,
     /// The model that was tried last: each part of the data asks for the same one.
-    loaded: RefCell<Option<(Vec<u8>, Arc<dyn LoadedModel>)>>,
+    loaded: RefCell<Option<Tried>>,
+}
+
+struct Tried {
+    content: Vec<u8>,
+    model: Arc<dyn LoadedModel>,
 }
 
 impl EngineVerifier {
@@ -35,10 +40,10 @@ impl EngineVerifier {
     }
 
     fn load(&self, model: &[u8]) -> Result<Arc<dyn LoadedModel>, Box<dyn Error + Send + Sync>> {
-        if let Some((content, loaded)) = &*self.loaded.borrow()
-            && content == model
+        if let Some(tried) = &*self.loaded.borrow()
+            && tried.content == model
         {
-            return Ok(Arc::clone(loaded));
+            return Ok(Arc::clone(&tried.model));
         }
         fs::create_dir_all(&self.directory)?;
         let package = ModelPackage::new(&self.directory, self.main.clone());
@@ -47,7 +52,8 @@ impl EngineVerifier {
         for engine in &self.engines {
             match engine.load(&package, &self.options) {
                 Ok(loaded) => {
-                    *self.loaded.borrow_mut() = Some((model.to_vec(), Arc::clone(&loaded)));
+                    let tried = Tried { content: model.to_vec(), model: Arc::clone(&loaded) };
+                    *self.loaded.borrow_mut() = Some(tried);
                     return Ok(loaded);
                 }
                 Err(error) => reasons.push(format!("{}: {error}", engine.info().name)),
