@@ -12,6 +12,8 @@ const MOST_LINES: usize = 800;
 /// For what is not source text: models, data, pictures, generated files.
 const MOST_DATA_BYTES: usize = 1_000_000;
 const SOURCE_ENDINGS: [&str; 9] = [".rs", ".py", ".toml", ".md", ".proto", ".sql", ".html", ".css", ".js"];
+/// Pages that are made from the code: nobody can split them, and tests keep them true.
+const GENERATED_PAGES: [&str; 3] = ["docs/command-line.md", "docs/configuration.md", "docs/training-spec.md"];
 /// Written in two halves, so that this file does not break its own rule.
 const HOMES: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/ro", "ot/")];
 
@@ -80,7 +82,8 @@ fn of_file(file: &File) -> Vec<String> {
         return findings;
     };
     let lines = text.lines().count();
-    if file.is_source() && lines > MOST_LINES {
+    let is_generated = GENERATED_PAGES.contains(&path.as_str());
+    if file.is_source() && !is_generated && lines > MOST_LINES {
         findings
             .push(format!("{path} has {lines} lines, {MOST_LINES} are allowed: split it by responsibility"));
     }
@@ -139,6 +142,7 @@ mod tests {
             &["a.rs has 801 lines, 800 are allowed: split it by responsibility"],
         );
         check("a.csv", &"\n".repeat(5000), &[]);
+        check("docs/command-line.md", &"\n".repeat(801), &[]);
     }
 
     #[test]
