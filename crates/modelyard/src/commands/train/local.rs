@@ -4,7 +4,10 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 use yard_jobs::{
     Capacity, Demand, Job, JobFailure, JobKind, JobState, Jobs, JobsError, Metric, NewJob, Owner,
     SchedulerOptions,
@@ -118,12 +121,14 @@ async fn submit_and_watch(
         demand,
         owner: Owner(OWNER.to_owned()),
     };
+    // From before the job is named: whoever has read its name may call it off.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
     let id = jobs.submit(new).await?.id;
     output.talk(format!("job {id}"));
     let mut watching = Box::pin(watch::to_its_end(jobs, id, output));
     tokio::select! {
         ended = &mut watching => return ended,
-        pressed = tokio::signal::ctrl_c() => pressed.context("cannot listen for Ctrl-C")?,
+        _ = interrupt.recv() => {}
     }
     match jobs.cancel(id).await {
         Ok(_) | Err(JobsError::Ended { .. }) => {}
