@@ -2,10 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 use yard_data::{
-    Column, ColumnOverride, ColumnType, Domain, FileSource, Format, InferOptions, ReadLimits, Role, Source,
-    Table, TableOptions, Values, infer, open,
+    Builtin, Column, ColumnOverride, ColumnType, Domain, FileSource, Format, InferOptions, ReadLimits, Role,
+    Source, Table, TableOptions, Values, infer, open,
 };
-use yard_spec::{ColumnRole, ColumnType as SpecColumnType, DataFormat, DataSpec};
+use yard_spec::{Builtin as NamedBuiltin, ColumnRole, ColumnType as SpecColumnType, DataFormat, DataSpec};
 use yard_types::Digest;
 
 use crate::TrainingError;
@@ -118,7 +118,7 @@ fn infer_options(spec: &DataSpec) -> InferOptions {
 /// data set is, the caller knows.
 pub fn source_of(source: yard_spec::Source<'_>) -> Option<Source> {
     match source {
-        yard_spec::Source::Builtin(builtin) => builtin.as_str().parse().ok().map(Source::Builtin),
+        yard_spec::Source::Builtin(builtin) => Some(Source::Builtin(of_the_program(builtin))),
         yard_spec::Source::Path { path, format, labels_path } => Some(Source::File(FileSource {
             path: path.into(),
             format: format.map(file_format),
@@ -126,6 +126,20 @@ pub fn source_of(source: yard_spec::Source<'_>) -> Option<Source> {
             shown: None,
         })),
         yard_spec::Source::Dataset(_) => None,
+    }
+}
+
+const fn of_the_program(builtin: NamedBuiltin) -> Builtin {
+    match builtin {
+        NamedBuiltin::Digits => Builtin::Digits,
+        NamedBuiltin::Iris => Builtin::Iris,
+        NamedBuiltin::BreastCancer => Builtin::BreastCancer,
+        NamedBuiltin::Wine => Builtin::Wine,
+        NamedBuiltin::Diabetes => Builtin::Diabetes,
+        NamedBuiltin::SyntheticClassification => Builtin::SyntheticClassification,
+        NamedBuiltin::SyntheticRegression => Builtin::SyntheticRegression,
+        NamedBuiltin::SyntheticImages => Builtin::SyntheticImages,
+        NamedBuiltin::SyntheticText => Builtin::SyntheticText,
     }
 }
 

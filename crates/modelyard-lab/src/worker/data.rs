@@ -1,10 +1,10 @@
 //! The data that a job was given, by the names that its specification has for them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use yard_data::{Builtin, FileSource, Format, Source};
-use yard_spec::{Builtin as NamedBuiltin, DataFormat, Source as NamedSource, TrainingSpec};
-use yard_training::TrainingData;
+use yard_data::{FileSource, Source};
+use yard_spec::{Source as NamedSource, TrainingSpec};
+use yard_training::{TrainingData, source_of};
 use yard_types::ErrorCode;
 use yard_worker::train::{DataFile, TrainRefusal, TrainRequest};
 
@@ -26,17 +26,22 @@ pub(super) fn read(spec: &TrainingSpec, request: &TrainRequest) -> Result<Traini
     TrainingData::read(&spec.data, &rows, test.as_ref(), memory_limit).map_err(|error| refused(&error))
 }
 
+/// A file that a specification names lies where the request says.
 fn source(name: &str, named: NamedSource<'_>, files: &[DataFile]) -> Result<Source, TrainRefusal> {
-    let (format, has_labels) = match named {
-        NamedSource::Builtin(builtin) => return Ok(Source::Builtin(of_builtin(builtin))),
-        NamedSource::Path { format, labels_path, .. } => (format.map(of_format), labels_path.is_some()),
-        NamedSource::Dataset(_) => (None, false),
-    };
     let shown = match named {
         NamedSource::Dataset(data_set) => format!("data set {data_set}"),
-        _ => name.to_owned(),
+        NamedSource::Path { path, .. } => match Path::new(path).file_name() {
+            Some(file) => format!("{name} ({})", file.to_string_lossy()),
+            None => name.to_owned(),
+        },
+        NamedSource::Builtin(_) => name.to_owned(),
     };
-    let labels_path = if has_labels { Some(path(&format!("{name}.labels"), files)?) } else { None };
+    let (format, labels_path) = match source_of(named) {
+        Some(Source::Builtin(builtin)) => return Ok(Source::Builtin(builtin)),
+        Some(Source::File(FileSource { format, labels_path, .. })) => (format, labels_path),
+        None => (None, None),
+    };
+    let labels_path = labels_path.map(|_| path(&format!("{name}.labels"), files)).transpose()?;
     Ok(Source::File(FileSource { path: path(name, files)?, format, labels_path, shown: Some(shown) }))
 }
 
@@ -44,30 +49,4 @@ fn path(name: &str, files: &[DataFile]) -> Result<PathBuf, TrainRefusal> {
     let file = files.iter().find(|file| file.name == name);
     let missing = || TrainRefusal::new(ErrorCode::Internal, format!("the job was given no file for {name}"));
     Ok(PathBuf::from(&file.ok_or_else(missing)?.path))
-}
-
-const fn of_builtin(builtin: NamedBuiltin) -> Builtin {
-    match builtin {
-        NamedBuiltin::Digits => Builtin::Digits,
-        NamedBuiltin::Iris => Builtin::Iris,
-        NamedBuiltin::BreastCancer => Builtin::BreastCancer,
-        NamedBuiltin::Wine => Builtin::Wine,
-        NamedBuiltin::Diabetes => Builtin::Diabetes,
-        NamedBuiltin::SyntheticClassification => Builtin::SyntheticClassification,
-        NamedBuiltin::SyntheticRegression => Builtin::SyntheticRegression,
-        NamedBuiltin::SyntheticImages => Builtin::SyntheticImages,
-        NamedBuiltin::SyntheticText => Builtin::SyntheticText,
-    }
-}
-
-const fn of_format(format: DataFormat) -> Format {
-    match format {
-        DataFormat::Csv => Format::Csv,
-        DataFormat::Parquet => Format::Parquet,
-        DataFormat::JsonLines => Format::JsonLines,
-        DataFormat::Idx => Format::Idx,
-        DataFormat::Npy => Format::Npy,
-        DataFormat::Npz => Format::Npz,
-        DataFormat::Images => Format::ImageFolder,
-    }
 }
