@@ -2,16 +2,16 @@
 
 use http::StatusCode;
 use yard_api::management::{CommitDataSetBody, DataSetList, NewDataSetBody};
-use yard_types::{ModelName, PackagePath};
+use yard_types::ModelName;
 
 use super::{
     OwnedCall,
-    uploads::{announced_digest, upload_id},
+    uploads::{IncomingFile, stored, upload_id},
 };
 use crate::{
-    application::{bodies, member},
+    application::bodies,
     failure::Failure,
-    http::{Answer, Payload, empty, json, stream_body},
+    http::{Answer, Payload, empty, json},
 };
 
 /// What stands in a path for the newest version.
@@ -52,15 +52,9 @@ pub(super) async fn show_draft(call: &OwnedCall) -> Result<Answer, Failure> {
 }
 
 pub(super) async fn put_file(call: &OwnedCall, payload: Payload) -> Result<Answer, Failure> {
-    let path: PackagePath = call.parameter("path").parse().map_err(|error| member("path", error))?;
-    let expected = announced_digest(&call.headers)?;
-    let Payload::File(body) = payload else { return Err(Failure::invalid("the request has no body")) };
-    let content = stream_body(body, call.state.options.http.body_idle_timeout);
+    let IncomingFile { upload, path, expected, content } = IncomingFile::of(call, payload)?;
     let application = &call.state.application;
-    let stored = application.put_data_file(&call.principal, upload_id(call)?, path, content, expected).await;
-    // Whatever was refused may still be coming: its connection cannot go on.
-    let file = stored.map_err(|error| Failure::from(error).closing())?;
-    json(StatusCode::CREATED, &bodies::file(&file))
+    stored(application.put_data_file(&call.principal, upload, path, content, expected).await)
 }
 
 pub(super) async fn commit(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {

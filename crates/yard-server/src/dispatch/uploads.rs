@@ -3,12 +3,12 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName, StatusCode};
 use yard_api::management::{CommitRequest, NewUpload};
-use yard_registry::UploadId;
+use yard_registry::{ByteStream, FileRecord, UploadId};
 use yard_types::{Digest, PackagePath};
 
 use super::OwnedCall;
 use crate::{
-    application::{bodies, member},
+    application::{ApplicationError, bodies, member},
     failure::Failure,
     http::{Answer, Payload, empty, json, stream_body},
 };
@@ -28,15 +28,9 @@ pub(super) async fn show(call: &OwnedCall) -> Result<Answer, Failure> {
 }
 
 pub(super) async fn put_file(call: &OwnedCall, payload: Payload) -> Result<Answer, Failure> {
-    let path: PackagePath = call.parameter("path").parse().map_err(|error| member("path", error))?;
-    let expected = announced_digest(&call.headers)?;
-    let Payload::File(body) = payload else { return Err(Failure::invalid("the request has no body")) };
-    let content = stream_body(body, call.state.options.http.body_idle_timeout);
+    let IncomingFile { upload, path, expected, content } = IncomingFile::of(call, payload)?;
     let application = &call.state.application;
-    let stored = application.put_file(&call.principal, upload_id(call)?, path, content, expected).await;
-    // Whatever was refused may still be coming: its connection cannot go on.
-    let file = stored.map_err(|error| Failure::from(error).closing())?;
-    json(StatusCode::CREATED, &bodies::file(&file))
+    stored(application.put_file(&call.principal, upload, path, content, expected).await)
 }
 
 pub(super) async fn commit(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
@@ -51,12 +45,38 @@ pub(super) async fn abort(call: &OwnedCall) -> Result<Answer, Failure> {
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
+/// A file on its way into an upload, of a model or of a data set.
+pub(super) struct IncomingFile {
+    pub(super) upload: UploadId,
+    pub(super) path: PackagePath,
+    /// The digest that its sender announced.
+    pub(super) expected: Option<Digest>,
+    pub(super) content: ByteStream,
+}
+
+impl IncomingFile {
+    pub(super) fn of(call: &OwnedCall, payload: Payload) -> Result<Self, Failure> {
+        let path = call.parameter("path").parse().map_err(|error| member("path", error))?;
+        let expected = announced_digest(&call.headers)?;
+        let Payload::File(body) = payload else { return Err(Failure::invalid("the request has no body")) };
+        let content = stream_body(body, call.state.options.http.body_idle_timeout);
+        Ok(Self { upload: upload_id(call)?, path, expected, content })
+    }
+}
+
+/// Says that a file was taken in, or why it was not.
+pub(super) fn stored(outcome: Result<FileRecord, ApplicationError>) -> Result<Answer, Failure> {
+    // Whatever was refused may still be coming: its connection cannot go on.
+    let file = outcome.map_err(|error| Failure::from(error).closing())?;
+    json(StatusCode::CREATED, &bodies::file(&file))
+}
+
 pub(super) fn upload_id(call: &OwnedCall) -> Result<UploadId, Failure> {
     call.parameter("upload").parse().map_err(|_| Failure::not_found("there is no such upload"))
 }
 
 /// The digest that the sender announced, in `x-content-sha256` (hexadecimal) or `repr-digest` (RFC 9530).
-pub(super) fn announced_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
+fn announced_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
     let hexadecimal = match headers.get(CONTENT_SHA256) {
         Some(value) => {
             let digest = value.to_str().unwrap_or_default().to_ascii_lowercase().parse();
