@@ -78,6 +78,12 @@ pub enum FeatureError {
     )]
     TooManyClasses { column: String, found: usize, limit: usize },
     #[error(
+        "the label `{column}` has {found} different numbers in {rows} rows, which are no classes: to foretell the number, \
+         choose a model for it (kind = \"linear\", a network with one output or boosted_trees); if they are names, give \
+         the column the type \"category\""
+    )]
+    NotClasses { column: String, found: usize, rows: usize },
+    #[error(
         "row {row}: the label `{column}` is `{class}`, a class that the training rows do not have; add training rows \
          of that class or remove these"
     )]

@@ -24,6 +24,10 @@ pub enum Targets {
 
 /// No classifier here tells more classes apart.
 const MAX_CLASSES: usize = 10_000;
+/// So many numbers or fewer may always be classes.
+const FEW_CLASSES: usize = 20;
+/// More numbers than that are classes only if each stands in so many rows, on average.
+const LEAST_ROWS_OF_A_CLASS: usize = 4;
 
 impl LabelEncoding {
     /// Finds the classes of the training rows, of which there must be at least two.
@@ -53,7 +57,15 @@ impl LabelEncoding {
             other => return Err(no_label(column, other, CLASSIFICATION)),
         };
         classes.dedup();
+        let looks_measured = matches!(label.values, Values::Numbers(_))
+            && classes.len() > FEW_CLASSES
+            && classes.len() * LEAST_ROWS_OF_A_CLASS > train.len();
         match classes.as_slice() {
+            _ if looks_measured => Err(FeatureError::NotClasses {
+                column: column.clone(),
+                found: classes.len(),
+                rows: train.len(),
+            }),
             [] => Err(FeatureError::NoRows),
             [class] => Err(FeatureError::OneClass { column: column.clone(), class: class.clone() }),
             _ if classes.len() > MAX_CLASSES => Err(FeatureError::TooManyClasses {

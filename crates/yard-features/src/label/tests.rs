@@ -63,9 +63,24 @@ fn infinite_labels_and_labels_of_the_wrong_type_are_refused() {
 }
 
 #[test]
-fn a_label_with_a_class_for_nearly_every_row_is_refused() {
-    let values: Vec<f64> = (0..10_001).map(f64::from).collect();
-    let rows: Vec<usize> = (0..values.len()).collect();
-    let error = LabelEncoding::classes(&numbers(&values), &rows).unwrap_err();
+fn numbers_that_hardly_repeat_are_no_classes() {
+    let measured: Vec<f64> = (0..100).map(|row| f64::from(row % 26)).collect();
+    let rows: Vec<usize> = (0..measured.len()).collect();
+    let error = LabelEncoding::classes(&numbers(&measured), &rows).unwrap_err();
+    assert!(matches!(error, FeatureError::NotClasses { found: 26, rows: 100, .. }), "{error}");
+    assert!(error.to_string().contains("kind = \"linear\""), "{error}");
+    // Four rows of each, or few numbers in all, are classes.
+    let grades: Vec<f64> = (0..100).map(|row| f64::from(row % 25)).collect();
+    assert!(LabelEncoding::classes(&numbers(&grades), &rows).is_ok());
+    assert!(LabelEncoding::classes(&numbers(&grades[..20]), &rows[..20]).is_ok());
+}
+
+#[test]
+fn more_classes_than_can_be_told_apart_are_refused() {
+    let names: Vec<String> = (0..10_001).map(|name| format!("{name:05}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let codes: Vec<u32> = (0..10_001).collect();
+    let rows: Vec<usize> = (0..codes.len()).collect();
+    let error = LabelEncoding::classes(&categories(&names, &codes), &rows).unwrap_err();
     assert!(matches!(error, FeatureError::TooManyClasses { found: 10_001, limit: 10_000, .. }), "{error}");
 }
