@@ -1,8 +1,9 @@
 //! Running jobs in `modelyard-lab`, which stands beside this program.
 //!
 //! Each job has a directory of its own, `jobs/ID` in the data directory: its child keeps checkpoints there and puts the
-//! package it makes there, and writes nowhere else. The directory outlives the child, so that a later one goes on where
-//! it ended, and is deleted when the job has come to its end.
+//! package it makes there, and writes nowhere else. Registered data lie beside it, in `jobs/ID.data`, where the child only
+//! reads. Both outlive the child, so that a later one goes on where it ended, and are deleted when the job has come to its
+//! end.
 
 mod child;
 mod failure;
@@ -168,11 +169,14 @@ impl Launcher for LabLauncher {
     }
 
     async fn discard(&self, job: JobId) {
-        match tokio::fs::remove_dir_all(self.directory(job)).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%job, error = &error as &dyn std::error::Error, "the files of a job could not be deleted");
+        let own = self.directory(job);
+        for directory in [inputs::directory_of(&own), own] {
+            match tokio::fs::remove_dir_all(directory).await {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%job, error = &error as &dyn std::error::Error, "the files of a job could not be deleted");
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
 }

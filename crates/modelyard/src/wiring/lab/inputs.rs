@@ -3,7 +3,7 @@
 //! A specification names data; its child is given a file or a directory for each name: `data` and, where there is a
 //! separate held-out set, `data.test`, each with `.labels` where labels have a file of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use yard_jobs::{ChildEnd, JobFailure};
@@ -14,8 +14,9 @@ use yard_worker::train::DataFile;
 
 use super::failure;
 
-/// Where the contents of registered data sets appear in a job's directory.
-const DIRECTORY: &str = "data";
+/// The ending of the directory in which the contents of registered data sets appear, beside the job's own: they are hard
+/// links into the store, and the child may write in its own directory.
+const ENDING: &str = "data";
 
 /// One file of a registered data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,12 @@ pub(crate) trait DataSets: Send + Sync {
     async fn files(&self, data_set: &DatasetRef) -> Result<Vec<DataSetFile>, JobFailure>;
 }
 
-/// Finds every file that a specification names, and lays registered data sets out in the job's directory.
+/// Where the data of a job with this directory lie.
+pub(super) fn directory_of(job: &Path) -> PathBuf {
+    job.with_extension(ENDING)
+}
+
+/// Finds every file that a specification names, and lays registered data sets out beside the job's directory.
 pub(super) async fn resolve(
     spec: &TrainingSpec,
     job: &Path,
@@ -94,11 +100,12 @@ async fn lay_out(
     job: &Path,
     artifacts: &dyn ArtifactStore,
 ) -> Result<String, ChildEnd> {
-    let directory = job.join(DIRECTORY).join(name);
+    let beside = directory_of(job);
+    let directory = beside.join(name);
     // Left by an earlier attempt, perhaps by half.
     let cleared = match tokio::fs::remove_dir_all(&directory).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => tokio::fs::create_dir_all(job.join(DIRECTORY)).await,
+        _ => super::prepare(&beside),
     };
     cleared.map_err(|error| failure::of_directory(&error))?;
     let files: Vec<_> = parts.iter().map(|part| (part.path.clone(), part.digest)).collect();
