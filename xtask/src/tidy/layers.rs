@@ -35,7 +35,7 @@ const TRAINING: &[&str] = &["burn", "yard-training"];
 const DATA: &[&str] = &["arrow-array", "parquet", "yard-data"];
 
 /// The right-hand column of the crate map, as data. A new crate needs a row.
-pub(super) const LAYERS: [Layer; 22] = [
+pub(super) const LAYERS: [Layer; 23] = [
     // Wires all the others together, so it knows them; what it may not name itself, the owners say.
     Layer { name: "modelyard", may_not_know: &[TRAINING, DATA, &["modelyard-lab", "xtask", "yard-bench"]] },
     Layer {
@@ -187,6 +187,24 @@ pub(super) const LAYERS: [Layer; 22] = [
             &["yard-api"],
         ],
     },
+    // Files of language models: bytes and numbers, no model family.
+    Layer {
+        name: "yard-gguf",
+        may_not_know: &[
+            HTTP,
+            SQL,
+            WIRE_FORMATS,
+            ASYNC,
+            RUNTIMES,
+            ENGINES,
+            SERVER,
+            SERVICES,
+            WIRING,
+            TRAINING,
+            DATA,
+            &["yard-onnx"],
+        ],
+    },
     // Measures from outside, through the doors that clients use.
     Layer {
         name: "yard-bench",
@@ -203,7 +221,7 @@ pub(super) const LAYERS: [Layer; 22] = [
 ];
 
 /// `deny.toml` says the same to those who have cargo-deny.
-pub(super) const OWNERS: [Owner; 19] = [
+pub(super) const OWNERS: [Owner; 20] = [
     Owner { package: "anyhow", users: &["modelyard", "modelyard-lab", "xtask", "yard-bench"] },
     Owner { package: "axum", users: &["yard-bench", "yard-server"] },
     Owner { package: "burn", users: &["yard-training"] },
@@ -212,6 +230,7 @@ pub(super) const OWNERS: [Owner; 19] = [
     Owner { package: "hyper", users: &["yard-server"] },
     Owner { package: "hyper-util", users: &["yard-server"] },
     Owner { package: "indicatif", users: &["modelyard"] },
+    Owner { package: "memmap2", users: &["yard-gguf"] },
     Owner { package: "object_store", users: &["yard-store"] },
     Owner { package: "ort", users: &["yard-engine-onnx"] },
     Owner { package: "ort-sys", users: &["yard-engine-onnx"] },

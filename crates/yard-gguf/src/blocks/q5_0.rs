@@ -1,0 +1,13 @@
+//! `Q5_0`: 5 bits around zero, one scale.
+
+use super::{SMALL_BLOCK, nibbles, read_f16};
+
+const FIFTH_BITS: usize = 2;
+const NUMBERS: usize = FIFTH_BITS + 4;
+pub(super) const BYTES: usize = NUMBERS + nibbles::BYTES;
+
+pub(super) fn decode(block: &[u8; BYTES], values: &mut [f32; SMALL_BLOCK]) {
+    let scale = read_f16(block);
+    let numbers = nibbles::unpack_five(&block[FIFTH_BITS..], &block[NUMBERS..]);
+    *values = numbers.map(|number| scale * (f32::from(number) - 16.0));
+}
