@@ -6,6 +6,7 @@
 
 use half::f16;
 
+mod k_fit;
 mod k_scales;
 mod nibbles;
 mod plain;
@@ -17,6 +18,7 @@ mod q5_1;
 mod q5_k;
 mod q6_k;
 mod q8_0;
+mod small_fit;
 #[cfg(test)]
 mod tests;
 
@@ -64,7 +66,7 @@ pub enum BlockType {
 }
 
 /// Why bytes and values do not fit together.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BlockError {
     /// A row that would end inside a block.
     #[error("{columns} values are not a whole number of {kind} blocks of {block}", block = kind.values_per_block())]
@@ -93,6 +95,18 @@ pub enum BlockError {
         expected: usize,
         /// What was given.
         actual: usize,
+    },
+    /// A value that no scale of a quantized type can hold.
+    #[error(
+        "value {index} is {value}, which type {kind} cannot hold: only values between -65504 and 65504 are quantized"
+    )]
+    OutOfRange {
+        /// How the values would be stored.
+        kind: BlockType,
+        /// Which value.
+        index: usize,
+        /// The value.
+        value: f32,
     },
 }
 
@@ -236,6 +250,58 @@ pub fn dequantize(kind: BlockType, bytes: &[u8], values: &mut [f32]) -> Result<(
     Ok(())
 }
 
+/// Stores a row (or several whole rows) of values as blocks.
+///
+/// `F16` and `BF16` round to the nearest, ties to even; the types with one scale follow the published reference bit for
+/// bit. For the K types the scales of least squared error are sought: our own search, as there is no one right answer.
+///
+/// # Errors
+///
+/// `values` is not a whole number of blocks, `bytes` is not as long as they take, or the type is quantized and a value
+/// is not a number between -65504 and 65504 (the largest `f16`).
+pub fn quantize(kind: BlockType, values: &[f32], bytes: &mut [u8]) -> Result<(), BlockError> {
+    kind.check_lengths(values.len(), bytes.len())?;
+    if kind.values_per_block() > 1 {
+        check_range(kind, values)?;
+    }
+    match kind {
+        BlockType::F32 => encode_blocks(values, bytes, plain::encode_f32),
+        BlockType::F16 => encode_blocks(values, bytes, plain::encode_f16),
+        BlockType::BF16 => encode_blocks(values, bytes, plain::encode_bf16),
+        BlockType::Q4_0 => encode_blocks(values, bytes, q4_0::encode),
+        BlockType::Q4_1 => encode_blocks(values, bytes, q4_1::encode),
+        BlockType::Q5_0 => encode_blocks(values, bytes, q5_0::encode),
+        BlockType::Q5_1 => encode_blocks(values, bytes, q5_1::encode),
+        BlockType::Q8_0 => encode_blocks(values, bytes, q8_0::encode),
+        BlockType::Q4_K => encode_blocks(values, bytes, q4_k::encode),
+        BlockType::Q5_K => encode_blocks(values, bytes, q5_k::encode),
+        BlockType::Q6_K => encode_blocks(values, bytes, q6_k::encode),
+    }
+    Ok(())
+}
+
+/// Fails when a scale could become infinite.
+fn check_range(kind: BlockType, values: &[f32]) -> Result<(), BlockError> {
+    let limit = f16::MAX.to_f32();
+    match values.iter().position(|value| !(-limit..=limit).contains(value)) {
+        Some(index) => Err(BlockError::OutOfRange { kind, index, value: values[index] }),
+        None => Ok(()),
+    }
+}
+
+/// Applies `encode` to each block; the lengths were checked to fit.
+fn encode_blocks<const BYTES: usize, const VALUES: usize>(
+    values: &[f32],
+    bytes: &mut [u8],
+    encode: impl Fn(&[f32; VALUES], &mut [u8; BYTES]),
+) {
+    let (inputs, _) = values.as_chunks::<VALUES>();
+    let (blocks, _) = bytes.as_chunks_mut::<BYTES>();
+    for (input, block) in inputs.iter().zip(blocks) {
+        encode(input, block);
+    }
+}
+
 /// Applies `decode` to each block; the lengths were checked to fit.
 fn decode_blocks<const BYTES: usize, const VALUES: usize>(
     bytes: &[u8],
@@ -252,4 +318,9 @@ fn decode_blocks<const BYTES: usize, const VALUES: usize>(
 /// The `f16` at the start of `bytes`, which are at least two.
 fn read_f16(bytes: &[u8]) -> f32 {
     f16::from_le_bytes([bytes[0], bytes[1]]).to_f32()
+}
+
+/// Puts the nearest `f16` at the start of `bytes`, which are at least two.
+fn put_f16(bytes: &mut [u8], value: f32) {
+    bytes[..2].copy_from_slice(&f16::from_f32(value).to_le_bytes());
 }

@@ -30,3 +30,13 @@ pub(super) fn unpack(bytes: &[u8]) -> [Group; GROUPS] {
         }
     })
 }
+
+/// The reverse of `unpack`.
+pub(super) fn pack(groups: &[Group; GROUPS], bytes: &mut [u8]) {
+    for index in 0..HALF {
+        let (first, second) = (groups[index], groups[HALF + index]);
+        bytes[index] = first.scale | second.scale >> 4 << 6;
+        bytes[HALF + index] = first.minimum | second.minimum >> 4 << 6;
+        bytes[2 * HALF + index] = second.scale & 0x0f | second.minimum << 4;
+    }
+}

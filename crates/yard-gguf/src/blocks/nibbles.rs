@@ -17,3 +17,19 @@ pub(super) fn unpack_five(fifth: &[u8], bytes: &[u8]) -> [u8; SMALL_BLOCK] {
     }
     numbers
 }
+
+/// The reverse of `unpack`, of the low 4 bits of each number.
+pub(super) fn pack(numbers: &[u8; SMALL_BLOCK], bytes: &mut [u8]) {
+    let (low, high) = numbers.split_at(BYTES);
+    for ((byte, low), high) in bytes.iter_mut().zip(low).zip(high) {
+        *byte = low & 0x0f | high << 4;
+    }
+}
+
+/// The reverse of `unpack_five`.
+pub(super) fn pack_five(numbers: &[u8; SMALL_BLOCK], fifth: &mut [u8], bytes: &mut [u8]) {
+    pack(numbers, bytes);
+    for (byte, eight) in fifth.iter_mut().zip(numbers.chunks_exact(8)) {
+        *byte = eight.iter().rev().fold(0, |bits, number| bits << 1 | number >> 4 & 1);
+    }
+}

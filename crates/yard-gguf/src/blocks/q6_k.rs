@@ -1,13 +1,13 @@
 //! `Q6_K`: 6 bits around zero, 16 groups with signed 8-bit scales.
 
-use super::{SUPER_BLOCK, read_f16};
+use super::{SUPER_BLOCK, k_fit, read_f16};
 
 const UPPER_BITS: usize = SUPER_BLOCK / 2;
 const SCALES: usize = UPPER_BITS + SUPER_BLOCK / 4;
 const SCALE: usize = SCALES + GROUPS;
 pub(super) const BYTES: usize = SCALE + 2;
 
-const GROUPS: usize = 16;
+const GROUPS: usize = k_fit::CENTRED_GROUPS;
 const GROUP: usize = SUPER_BLOCK / GROUPS;
 
 /// Where the bits of a value are: the low 4 in a byte of the first part, the upper 2 in a byte of the second.
@@ -41,4 +41,18 @@ pub(super) fn decode(block: &[u8; BYTES], values: &mut [f32; SUPER_BLOCK]) {
             *output = group_scale * (f32::from(low | upper << 4) - 32.0);
         }
     }
+}
+
+pub(super) fn encode(values: &[f32; SUPER_BLOCK], block: &mut [u8; BYTES]) {
+    let fit = k_fit::centred(values);
+    block[..SCALES].fill(0);
+    for (index, number) in fit.numbers.into_iter().enumerate() {
+        let place = Place::of(index);
+        block[place.low_byte] |= (number & 0x0f) << place.low_shift;
+        block[place.upper_byte] |= (number >> 4) << place.upper_shift;
+    }
+    for (byte, group) in block[SCALES..SCALE].iter_mut().zip(fit.groups) {
+        *byte = group.cast_unsigned();
+    }
+    block[SCALE..].copy_from_slice(&fit.scale.to_le_bytes());
 }
