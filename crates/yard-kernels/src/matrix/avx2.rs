@@ -1,0 +1,321 @@
+//! Tiles with AVX2: two registers of eight rows each, and products of bytes that are added up as 16-bit words for as
+//! long as they fit.
+
+use std::arch::x86_64::*;
+
+use super::format::{BLOCKS_A_SUPER, Format, Scales, TILE, TileInput, TileKernel, TileOutput};
+use crate::activations::BlockMeta;
+
+/// Groups of four columns in a block.
+const GROUPS: usize = 8;
+/// Rows of a tile in one register.
+const HALF: usize = TILE / 2;
+/// Rows of activations that the registers have room for.
+pub(super) const ROWS: usize = 4;
+
+/// The kernel for so many rows, which are at most four.
+pub(super) fn kernel<F: Format>(rows: usize) -> TileKernel {
+    match rows {
+        1 => tile::<F, 1>,
+        2 => tile::<F, 2>,
+        3 => tile::<F, 3>,
+        _ => tile::<F, ROWS>,
+    }
+}
+
+struct BlockScales {
+    scale: __m256,
+    minimum: __m256,
+    halves: [__m256i; 2],
+}
+
+/// # Safety
+///
+/// As [`TileKernel`].
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn tile<F: Format, const ROWS: usize>(input: &TileInput, output: &mut TileOutput) {
+    for half in 0..2 {
+        // SAFETY: the caller's; both halves of the tile are there.
+        unsafe { half_tile::<F, ROWS>(input, half, output) };
+    }
+}
+
+/// Eight of the sixteen rows.
+///
+/// # Safety
+///
+/// As [`TileKernel`]; `half` is 0 or 1.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn half_tile<F: Format, const ROWS: usize>(input: &TileInput, half: usize, output: &mut TileOutput) {
+    let mut totals = [_mm256_setzero_ps(); ROWS];
+    let mut numbers = input.numbers.wrapping_add(half * 32);
+    let mut scales = input.scales;
+    let mut values = input.rows.values;
+    let mut metas = input.rows.meta;
+    let mut header = (_mm256_setzero_ps(), _mm256_setzero_ps());
+    for block in 0..input.blocks {
+        // SAFETY: the pointers are within the blocks that the caller vouches for.
+        unsafe {
+            if F::HAS_HEADER && block % BLOCKS_A_SUPER == 0 {
+                header = load_header::<F>(scales, half);
+                scales = scales.add(F::SCALES.header_bytes());
+            }
+            let block_scales = load_scales::<F>(scales, half, header);
+            let dots: [__m256i; ROWS] = match F::BITS {
+                8 => dots_of_bytes::<ROWS>(numbers, values),
+                6 => dots_of_six_bits::<F, ROWS>(numbers, values, metas, &block_scales),
+                _ => dots_of_few_bits::<F, ROWS>(numbers, values, metas),
+            };
+            for row in 0..ROWS {
+                totals[row] = finish::<F>(dots[row], &block_scales, &*metas.add(row), totals[row]);
+            }
+            numbers = numbers.add(F::NUMBER_BYTES);
+            scales = scales.add(F::SCALES.block_bytes());
+            values = values.byte_add(input.rows.stride);
+            metas = metas.byte_add(input.rows.stride);
+        }
+    }
+    for row in 0..ROWS {
+        // SAFETY: eight values of the output.
+        unsafe { _mm256_store_ps(output.0[row].as_mut_ptr().add(half * HALF), totals[row]) };
+    }
+}
+
+/// Four or five bits. Products of four groups, in pairs, are at most `8 * 31 * 127` and fit a word; with four bits those
+/// of all eight groups do.
+///
+/// # Safety
+///
+/// A block's numbers and rows are there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dots_of_few_bits<F: Format, const ROWS: usize>(
+    numbers: *const u8,
+    values: *const i8,
+    metas: *const BlockMeta,
+) -> [__m256i; ROWS] {
+    let low_half = _mm256_set1_epi8(0x0f);
+    let ones = _mm256_set1_epi16(1);
+    let mut low_words = [_mm256_setzero_si256(); ROWS];
+    let mut high_words = [_mm256_setzero_si256(); ROWS];
+    // SAFETY: within what the caller vouches for.
+    unsafe {
+        for group in 0..GROUPS / 2 {
+            let both = _mm256_loadu_si256(numbers.add(group * 64).cast());
+            let mut low = _mm256_and_si256(both, low_half);
+            let mut high = _mm256_and_si256(_mm256_srli_epi16::<4>(both), low_half);
+            if F::BITS == 5 {
+                let bits = _mm256_loadu_si256(numbers.add(256).cast());
+                let fifth = _mm256_set1_epi8(0x10);
+                let up = _mm_cvtsi32_si128(4 - group as i32);
+                let down = _mm_cvtsi32_si128(group as i32);
+                low = _mm256_or_si256(low, _mm256_and_si256(_mm256_sll_epi16(bits, up), fifth));
+                high = _mm256_or_si256(high, _mm256_and_si256(_mm256_srl_epi16(bits, down), fifth));
+            }
+            for row in 0..ROWS {
+                let low_product = _mm256_maddubs_epi16(low, four(values, row, group));
+                let high_product = _mm256_maddubs_epi16(high, four(values, row, group + 4));
+                low_words[row] = _mm256_add_epi16(low_words[row], low_product);
+                if F::BITS == 4 {
+                    low_words[row] = _mm256_add_epi16(low_words[row], high_product);
+                } else {
+                    high_words[row] = _mm256_add_epi16(high_words[row], high_product);
+                }
+            }
+        }
+        let mut dots = [_mm256_setzero_si256(); ROWS];
+        for row in 0..ROWS {
+            dots[row] = _mm256_madd_epi16(low_words[row], ones);
+            if F::BITS != 4 {
+                dots[row] = _mm256_add_epi32(dots[row], _mm256_madd_epi16(high_words[row], ones));
+            }
+            if F::OFFSET != 0 {
+                let meta = &*metas.add(row);
+                let offset = _mm256_set1_epi32(-F::OFFSET * (meta.low_sum + meta.high_sum));
+                dots[row] = _mm256_add_epi32(dots[row], offset);
+            }
+        }
+        dots
+    }
+}
+
+/// Six bits. Products of two groups, in pairs, are at most `4 * 63 * 127` and fit a word.
+///
+/// # Safety
+///
+/// A block's numbers and rows are there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dots_of_six_bits<F: Format, const ROWS: usize>(
+    numbers: *const u8,
+    values: *const i8,
+    metas: *const BlockMeta,
+    scales: &BlockScales,
+) -> [__m256i; ROWS] {
+    let low_half = _mm256_set1_epi8(0x0f);
+    let upper = _mm256_set1_epi8(0x30);
+    let ones = _mm256_set1_epi16(1);
+    let mut dots = [_mm256_setzero_si256(); ROWS];
+    // SAFETY: within what the caller vouches for.
+    unsafe {
+        for half in 0..2 {
+            let mut sums = [_mm256_setzero_si256(); ROWS];
+            let bits = _mm256_loadu_si256(numbers.add(256 + half * 64).cast());
+            let moved = [
+                _mm256_slli_epi16::<4>(bits),
+                _mm256_slli_epi16::<2>(bits),
+                bits,
+                _mm256_srli_epi16::<2>(bits),
+            ];
+            for pair in 0..2 {
+                let mut words = [_mm256_setzero_si256(); ROWS];
+                for group in pair * 2..pair * 2 + 2 {
+                    let mut low = _mm256_loadu_si256(numbers.add(group * 64).cast());
+                    if half == 1 {
+                        low = _mm256_srli_epi16::<4>(low);
+                    }
+                    let low = _mm256_and_si256(low, low_half);
+                    let weights = _mm256_or_si256(low, _mm256_and_si256(moved[group], upper));
+                    for row in 0..ROWS {
+                        let product = _mm256_maddubs_epi16(weights, four(values, row, half * 4 + group));
+                        words[row] = _mm256_add_epi16(words[row], product);
+                    }
+                }
+                for row in 0..ROWS {
+                    sums[row] = _mm256_add_epi32(sums[row], _mm256_madd_epi16(words[row], ones));
+                }
+            }
+            for row in 0..ROWS {
+                let meta = &*metas.add(row);
+                let sum = if half == 0 { meta.low_sum } else { meta.high_sum };
+                let sum = _mm256_add_epi32(sums[row], _mm256_set1_epi32(-F::OFFSET * sum));
+                dots[row] = _mm256_add_epi32(dots[row], _mm256_mullo_epi32(sum, scales.halves[half]));
+            }
+        }
+    }
+    dots
+}
+
+/// Eight bits. The instruction multiplies unsigned by signed bytes and saturates at words, so the weights give their
+/// signs to the activations: `2 * 128 * 127` fits.
+///
+/// # Safety
+///
+/// A block's numbers and rows are there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dots_of_bytes<const ROWS: usize>(numbers: *const u8, values: *const i8) -> [__m256i; ROWS] {
+    let sign_bit = _mm256_set1_epi8(i8::MIN);
+    let ones = _mm256_set1_epi16(1);
+    let mut dots = [_mm256_setzero_si256(); ROWS];
+    for group in 0..GROUPS {
+        // SAFETY: within what the caller vouches for.
+        unsafe {
+            let offset = _mm256_loadu_si256(numbers.add(group * 64).cast());
+            let weights = _mm256_xor_si256(offset, sign_bit);
+            let magnitudes = _mm256_abs_epi8(weights);
+            for row in 0..ROWS {
+                let signed = _mm256_sign_epi8(four(values, row, group), weights);
+                let words = _mm256_maddubs_epi16(magnitudes, signed);
+                dots[row] = _mm256_add_epi32(dots[row], _mm256_madd_epi16(words, ones));
+            }
+        }
+    }
+    dots
+}
+
+/// Four activations of a row in every lane.
+///
+/// # Safety
+///
+/// The row is there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn four(values: *const i8, row: usize, group: usize) -> __m256i {
+    // SAFETY: the caller's; a group is four bytes.
+    _mm256_set1_epi32(unsafe { values.add(row * 32 + group * 4).cast::<i32>().read_unaligned() })
+}
+
+/// Adds a block's part to a row's sums.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn finish<F: Format>(dot: __m256i, scales: &BlockScales, meta: &BlockMeta, total: __m256) -> __m256 {
+    let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(meta.scale));
+    let total = _mm256_fmadd_ps(scaled, scales.scale, total);
+    match F::SCALES {
+        Scales::One | Scales::SuperHalves => total,
+        Scales::WithMinimum | Scales::SuperWithMinimum => {
+            _mm256_fmadd_ps(_mm256_set1_ps(meta.scaled_sum), scales.minimum, total)
+        }
+    }
+}
+
+/// The scales of scales of eight blocks.
+///
+/// # Safety
+///
+/// The format's header is there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn load_header<F: Format>(scales: *const u8, half: usize) -> (__m256, __m256) {
+    // SAFETY: 32 bytes for the scales, and 32 for the minima where the format has them.
+    unsafe {
+        let scale = halves(scales, half);
+        let minimum = if F::SCALES as u8 == Scales::SuperWithMinimum as u8 {
+            // Taken off, so that adding is all there is to do.
+            _mm256_sub_ps(_mm256_setzero_ps(), halves(scales.add(32), half))
+        } else {
+            _mm256_setzero_ps()
+        };
+        (scale, minimum)
+    }
+}
+
+/// # Safety
+///
+/// A block's scales are there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn load_scales<F: Format>(scales: *const u8, half: usize, header: (__m256, __m256)) -> BlockScales {
+    let zero = _mm256_setzero_ps();
+    let no_halves = [_mm256_setzero_si256(); 2];
+    let bytes = scales.wrapping_add(half * HALF);
+    // SAFETY: as many bytes as the format's block of scales has.
+    unsafe {
+        match F::SCALES {
+            Scales::One => BlockScales { scale: halves(scales, half), minimum: zero, halves: no_halves },
+            Scales::WithMinimum => BlockScales {
+                scale: halves(scales, half),
+                minimum: halves(scales.add(32), half),
+                halves: no_halves,
+            },
+            Scales::SuperWithMinimum => {
+                let scale = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
+                let minimum = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.add(TILE).cast()));
+                BlockScales {
+                    scale: _mm256_mul_ps(header.0, _mm256_cvtepi32_ps(scale)),
+                    minimum: _mm256_mul_ps(header.1, _mm256_cvtepi32_ps(minimum)),
+                    halves: no_halves,
+                }
+            }
+            Scales::SuperHalves => {
+                let low = _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.cast()));
+                let high = _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.add(TILE).cast()));
+                BlockScales { scale: header.0, minimum: zero, halves: [low, high] }
+            }
+        }
+    }
+}
+
+/// Eight of sixteen `f16`.
+///
+/// # Safety
+///
+/// 32 bytes are there; `half` is 0 or 1.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn halves(bytes: *const u8, half: usize) -> __m256 {
+    // SAFETY: the caller's.
+    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(bytes.add(half * 16).cast()) })
+}
