@@ -2,7 +2,7 @@
 
 /// How much a file may ask for, besides that nothing can be longer than the file itself.
 ///
-/// Reading takes memory in proportion to what it reads: at most about three times `head_bytes`, plus about 200 bytes
+/// Reading takes memory in proportion to what it reads: at most about four times `head_bytes`, plus about 200 bytes
 /// for each entry and tensor. Tensors' data is not copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadLimits {

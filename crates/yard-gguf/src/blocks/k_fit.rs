@@ -8,6 +8,7 @@ use half::f16;
 
 use super::SUPER_BLOCK;
 use super::k_scales::{GROUPS, Group};
+use super::small_fit::inverse_of;
 
 mod centred;
 pub(super) use centred::{CENTRED_GROUPS, centred};
@@ -16,8 +17,17 @@ pub(super) use centred::{CENTRED_GROUPS, centred};
 const GROUP: usize = SUPER_BLOCK / GROUPS;
 /// The largest scale or minimum of a group.
 const MOST_SCALE: u8 = 63;
-/// How much finer or coarser than the group's range the grids are, in numbers.
-const GRID_STEPS: [f32; 9] = [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0];
+/// The grids that a group's search begins with: how much finer (or coarser) than the group's range they are, in
+/// numbers, and how much of the range below zero they cut off. Each leads to a best line nearby, not to the best of all.
+const GRIDS: [(f32, f32); 24] = {
+    let mut grids = [(0.0, 0.0); 24];
+    let mut index = 0;
+    while index < grids.len() {
+        grids[index] = (-1.0 + 0.25 * (index / 2) as f32, if index % 2 == 0 { 0.0 } else { 0.07 });
+        index += 1;
+    }
+    grids
+};
 /// How often numbers and scale are fitted to each other.
 const REFINEMENTS: usize = 3;
 
@@ -38,31 +48,86 @@ struct Line {
 
 /// Fits numbers of `0..=most`.
 pub(super) fn above_minimum(values: &[f32; SUPER_BLOCK], most: u8) -> AboveMinimum {
-    let (value_groups, _) = values.as_chunks::<GROUP>();
     let mut lines = [Line { scale: 0.0, offset: 0.0 }; GROUPS];
-    for (line, values) in lines.iter_mut().zip(value_groups) {
+    for (line, values) in lines.iter_mut().zip(values.as_chunks::<GROUP>().0) {
         *line = best_line(values, most);
     }
-    let largest = |of: fn(&Line) -> f32| lines.iter().map(of).fold(0.0, f32::max);
-    let scale = f16::from_f32(largest(|line| line.scale) / f32::from(MOST_SCALE));
-    let minimum = f16::from_f32(largest(|line| line.offset) / f32::from(MOST_SCALE));
-
-    let mut groups = [Group { scale: 0, minimum: 0 }; GROUPS];
-    let mut numbers = [0; SUPER_BLOCK];
-    let (number_groups, _) = numbers.as_chunks_mut::<GROUP>();
-    for (index, values) in value_groups.iter().enumerate() {
-        let near = Group {
-            scale: nearest(lines[index].scale, scale.to_f32()),
-            minimum: nearest(lines[index].offset, minimum.to_f32()),
-        };
-        let line_of = |group: Group| Line {
-            scale: scale.to_f32() * f32::from(group.scale),
-            offset: minimum.to_f32() * f32::from(group.minimum),
-        };
-        groups[index] = best_neighbour(near, |group| error(values, most, line_of(group)));
-        number_groups[index] = numbers_on(values, most, line_of(groups[index]));
+    let largest = |of: fn(&Line) -> f32| lines.iter().map(of).fold(0.0, f32::max) / f32::from(MOST_SCALE);
+    let mut unit = Line { scale: largest(|line| line.scale), offset: largest(|line| line.offset) };
+    let (mut best, mut least) = rounded_to(unit, &lines, values, most);
+    for _ in 0..REFINEMENTS {
+        unit = best_unit(values, &best);
+        let (found, error) = rounded_to(unit, &lines, values, most);
+        if error >= least {
+            break;
+        }
+        (best, least) = (found, error);
     }
-    AboveMinimum { scale, minimum, groups, numbers }
+    best
+}
+
+/// The block whose groups are about `lines`, in multiples of the unit's scale and offset, and its error.
+fn rounded_to(
+    unit: Line,
+    lines: &[Line; GROUPS],
+    values: &[f32; SUPER_BLOCK],
+    most: u8,
+) -> (AboveMinimum, f32) {
+    let mut block = AboveMinimum {
+        scale: f16::from_f32(unit.scale),
+        minimum: f16::from_f32(unit.offset),
+        groups: [Group { scale: 0, minimum: 0 }; GROUPS],
+        numbers: [0; SUPER_BLOCK],
+    };
+    let unit = Line { scale: block.scale.to_f32(), offset: block.minimum.to_f32() };
+    let line_of = |group: Group| Line {
+        scale: unit.scale * f32::from(group.scale),
+        offset: unit.offset * f32::from(group.minimum),
+    };
+    let (value_groups, _) = values.as_chunks::<GROUP>();
+    let (number_groups, _) = block.numbers.as_chunks_mut::<GROUP>();
+    let mut block_error = 0.0;
+    for (index, (values, stored_numbers)) in value_groups.iter().zip(number_groups).enumerate() {
+        let near = Group {
+            scale: nearest(lines[index].scale, unit.scale),
+            minimum: nearest(lines[index].offset, unit.offset),
+        };
+        let (group, group_error) = best_neighbour(near, |group| {
+            let line = line_of(group);
+            error(values, &numbers_on(values, most, line), line)
+        });
+        block.groups[index] = group;
+        *stored_numbers = numbers_on(values, most, line_of(group)).map(stored);
+        block_error += group_error;
+    }
+    (block, block_error)
+}
+
+/// The unit with the least error for a block's groups and numbers: a value is the unit's scale so many times, less the
+/// unit's offset so many times.
+fn best_unit(values: &[f32; SUPER_BLOCK], block: &AboveMinimum) -> Line {
+    let (mut sum_ss, mut sum_so, mut sum_oo, mut sum_sx, mut sum_ox) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (index, (value, number)) in values.iter().zip(block.numbers).enumerate() {
+        let group = block.groups[index / GROUP];
+        let scales = f32::from(group.scale) * f32::from(number);
+        let offsets = -f32::from(group.minimum);
+        sum_ss += scales * scales;
+        sum_so += scales * offsets;
+        sum_oo += offsets * offsets;
+        sum_sx += scales * value;
+        sum_ox += offsets * value;
+    }
+    let determinant = sum_ss * sum_oo - sum_so * sum_so;
+    let unit = Line {
+        scale: (sum_sx * sum_oo - sum_ox * sum_so) / determinant,
+        offset: (sum_ox * sum_ss - sum_sx * sum_so) / determinant,
+    };
+    // Without offsets, or when all values lie on one line, there is nothing to gain.
+    if unit.scale.is_finite() && unit.offset.is_finite() && unit.scale >= 0.0 && unit.offset >= 0.0 {
+        unit
+    } else {
+        Line { scale: block.scale.to_f32(), offset: block.minimum.to_f32() }
+    }
 }
 
 /// The line with the least error among those of all grids, each refined.
@@ -74,31 +139,29 @@ fn best_line(values: &[f32; GROUP], most: u8) -> Line {
     if highest == lowest {
         return best;
     }
-    let mut least = error(values, most, best);
-    for step in GRID_STEPS {
-        let mut line = Line { scale: (highest - lowest) / (f32::from(most) + step), offset: -lowest };
+    let mut least = f32::INFINITY;
+    for (finer, cut) in GRIDS {
+        let scale = (highest - lowest) / (f32::from(most) + finer);
+        let mut line = Line { scale, offset: -lowest * (1.0 - cut) };
         for _ in 0..REFINEMENTS {
-            let found = error(values, most, line);
+            let numbers = numbers_on(values, most, line);
+            let found = error(values, &numbers, line);
             if found < least {
                 (best, least) = (line, found);
             }
-            line = least_squares(values, &numbers_on(values, most, line));
+            line = least_squares(values, &numbers);
         }
     }
     best
 }
 
 /// The line with the least error for these numbers.
-fn least_squares(values: &[f32; GROUP], numbers: &[u8; GROUP]) -> Line {
-    let (mut sum_x, mut sum_n, mut sum_nn, mut sum_nx) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
-    for (value, number) in values.iter().zip(numbers) {
-        let number = f32::from(*number);
-        sum_x += value;
-        sum_n += number;
-        sum_nn += number * number;
-        sum_nx += number * value;
-    }
-    let count = values.len() as f32;
+fn least_squares(values: &[f32; GROUP], numbers: &[f32; GROUP]) -> Line {
+    let sum_x = sum(values, values, |value, _| value);
+    let sum_n = sum(numbers, values, |number, _| number);
+    let sum_nn = sum(numbers, numbers, |number, same| number * same);
+    let sum_nx = sum(numbers, values, |number, value| number * value);
+    let count = GROUP as f32;
     let spread = count * sum_nn - sum_n * sum_n;
     if spread > 0.0 {
         let scale = (count * sum_nx - sum_n * sum_x) / spread;
@@ -112,26 +175,23 @@ fn least_squares(values: &[f32; GROUP], numbers: &[u8; GROUP]) -> Line {
     Line { scale, offset: 0.0 }
 }
 
-/// The nearest values on the line.
-fn numbers_on(values: &[f32; GROUP], most: u8, line: Line) -> [u8; GROUP] {
-    let inverse = super::small_fit::inverse_of(line.scale);
-    values.map(|value| rounded((value + line.offset) * inverse, most))
+/// The numbers whose values on the line are nearest.
+fn numbers_on(values: &[f32; GROUP], most: u8, line: Line) -> [f32; GROUP] {
+    let inverse = inverse_of(line.scale);
+    let most = f32::from(most);
+    values.map(|value| nearest_whole((value + line.offset) * inverse, 0.0, most))
 }
 
-/// The sum of squared differences between values and the nearest on the line.
-fn error(values: &[f32; GROUP], most: u8, line: Line) -> f32 {
-    let numbers = numbers_on(values, most, line);
-    let pairs = values.iter().zip(numbers);
-    pairs
-        .map(|(value, number)| {
-            let difference = line.scale * f32::from(number) - line.offset - value;
-            difference * difference
-        })
-        .sum()
+/// The sum of squared differences between values and those of the numbers.
+fn error(values: &[f32; GROUP], numbers: &[f32; GROUP], line: Line) -> f32 {
+    sum(numbers, values, |number, value| {
+        let difference = line.scale * number - line.offset - value;
+        difference * difference
+    })
 }
 
-/// `near`, or a group one step from it, whichever has the least error.
-fn best_neighbour(near: Group, error: impl Fn(Group) -> f32) -> Group {
+/// `near`, or a group one step from it, whichever has the least error; and the error.
+fn best_neighbour(near: Group, error: impl Fn(Group) -> f32) -> (Group, f32) {
     let around = |number: u8| number.saturating_sub(1)..=number.saturating_add(1).min(MOST_SCALE);
     let mut best = near;
     let mut least = error(near);
@@ -144,20 +204,38 @@ fn best_neighbour(near: Group, error: impl Fn(Group) -> f32) -> Group {
             }
         }
     }
-    best
+    (best, least)
 }
 
 /// How often `unit` is in `value`, to the nearest.
 fn nearest(value: f32, unit: f32) -> u8 {
-    if unit == 0.0 { 0 } else { rounded(value / unit, MOST_SCALE) }
+    stored(nearest_whole(value * inverse_of(unit), 0.0, f32::from(MOST_SCALE)))
 }
 
-/// Rounds to the nearest, into `0..=most`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates, as is wanted"
-)]
-fn rounded(value: f32, most: u8) -> u8 {
-    ((value + 0.5) as u8).min(most)
+/// Rounds to the nearest whole number between two small ones, ties to even; what is no number becomes the least.
+///
+/// Adding 1.5 * 2^23 leaves no bits for fractions, so the addition rounds: several at once, where `f32::round` is a
+/// call of a function for each.
+fn nearest_whole(value: f32, least: f32, most: f32) -> f32 {
+    const NO_FRACTION: f32 = 12_582_912.0;
+    let value = if value > least { value } else { least };
+    let value = if value < most { value } else { most };
+    value + NO_FRACTION - NO_FRACTION
+}
+
+/// The sum of a term for each pair, in eight parts, as several are added at once so.
+fn sum<const COUNT: usize>(left: &[f32; COUNT], right: &[f32; COUNT], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut parts = [0.0_f32; 8];
+    for (left, right) in left.as_chunks::<8>().0.iter().zip(right.as_chunks::<8>().0) {
+        for ((part, left), right) in parts.iter_mut().zip(left).zip(right) {
+            *part += term(*left, *right);
+        }
+    }
+    parts.iter().sum()
+}
+
+/// A number as it is stored.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number below 64")]
+fn stored(number: f32) -> u8 {
+    number as u8
 }

@@ -19,7 +19,7 @@ fn every_type_is_dequantized_bit_for_bit() {
     for kind in BlockType::ALL.into_iter().filter(|kind| *kind != BlockType::F32) {
         let ours = values(&format!("noise.{kind}"));
         let theirs = values(&format!("noise.{kind}.values"));
-        assert!(theirs.len() >= 1024 && theirs.iter().filter(|value| value.is_finite()).count() > 900);
+        assert!(theirs.len() >= 256 && theirs.iter().all(|value| value.is_finite()));
         for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
             assert_eq!(ours.to_bits(), theirs.to_bits(), "{kind}, value {index}: {ours}, not {theirs}");
         }
@@ -53,21 +53,26 @@ fn types_that_the_package_quantizes_are_quantized_bit_for_bit() {
 }
 
 #[test]
-fn k_types_lose_no_more_than_ggml_loses() {
+fn k_types_lose_less_than_ggml_loses() {
     let file = oracle();
     let weights = file.tensor("weights").unwrap();
     let columns = weights.info.columns();
     for kind in [BlockType::Q4_K, BlockType::Q5_K, BlockType::Q6_K] {
         let theirs = file.tensor(&format!("weights.{kind}")).unwrap();
+        let (mut our_sum, mut their_sum) = (0.0, 0.0);
         for row in 0..weights.info.rows() {
             let values = &weights.to_f32().unwrap()[row * columns..][..columns];
             let mut ours = vec![0; kind.row_bytes(columns).unwrap()];
             quantize(kind, values, &mut ours).unwrap();
-            let loss_of = |bytes: &[u8]| loss(kind, values, bytes);
-            let (ours, theirs) = (loss_of(&ours), loss_of(theirs.row(row).unwrap()));
+            let ours = loss(kind, values, &ours);
+            let theirs = loss(kind, values, theirs.row(row).unwrap());
             println!("{kind}, row {row}: {:.4} % of the values, ggml {:.4} %", 100.0 * ours, 100.0 * theirs);
-            assert!(ours <= theirs, "{kind}, row {row}: {ours}, more than ggml's {theirs}");
+            // Both are searches that end near a best answer, so on a row either may be a little ahead.
+            assert!(ours <= 1.01 * theirs, "{kind}, row {row}: {ours}, more than ggml's {theirs}");
+            our_sum += ours;
+            their_sum += theirs;
         }
+        assert!(our_sum < 0.98 * their_sum, "{kind}: {our_sum} in all, ggml {their_sum}");
     }
 }
 

@@ -50,7 +50,7 @@ def scales(count):
 def noise(kind):
     """Rows of random blocks: every bit of a block takes part in some value."""
     block, size = gguf.GGML_QUANT_SIZES[kind]
-    blocks = max(1024, 2 * block) // block
+    blocks = max(256, 2 * block) // block
     data = random.integers(0, 256, (blocks, size), dtype=numpy.uint8)
     for start in SCALES[kind]:
         data[:, start : start + 2] = scales(blocks)
@@ -60,9 +60,9 @@ def noise(kind):
 def plain_noise(kind):
     """Every kind of finite number, the subnormal ones among them."""
     if kind == Kind.F16:
-        return scales(1024).reshape(2, -1)
-    exponents = random.integers(-140, 127, 1024)
-    values = (random.uniform(1, 2, 1024) * numpy.exp2(exponents.astype(numpy.float64))).astype("<f4")
+        return scales(512).reshape(2, -1)
+    exponents = random.integers(-140, 127, 512)
+    values = (random.uniform(1, 2, 512) * numpy.exp2(exponents.astype(numpy.float64))).astype("<f4")
     return values.view("<u2")[1::2].copy().view(numpy.uint8).reshape(2, -1)
 
 
@@ -93,7 +93,7 @@ def source():
 
 def weights():
     """Rows like a model's: normal, with heavy tails, and with channels of different size."""
-    columns = 1024
+    columns = 512
     rows = [
         random.normal(size=columns) * 0.02,
         random.standard_t(4, size=columns) * 0.02,
