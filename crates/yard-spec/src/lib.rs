@@ -32,9 +32,9 @@ pub use spec::{
     Activation, ActivationLayer, AdamOptimizer, BatchNormLayer, BoostedTreesModel, Builtin, CandidateRange,
     Candidates, CategoryPreparation, ClassWeights, ColumnRole, ColumnSpec, ColumnType, ConstantSchedule,
     Conv2dLayer, CosineSchedule, DataFormat, DataSpec, DatasetRef, DecisionTreeModel, DenseLayer,
-    DropoutLayer, EarlyStopping, ExponentialSchedule, FeaturesSpec, GradientOptimizer, InputsLayout, Layer,
-    LayerNormLayer, Loss, Metric, MissingNumbers, ModelSpec, MomentumOptimizer, NetworkModel,
-    NumberPreparation, Optimizer, Pool2dLayer, RangeScale, RmspropOptimizer, Schedule, SearchSpec,
-    SearchStrategy, Source, SplitSpec, StepSchedule, Task, TestDataSpec, TextClassifierModel,
+    DropoutLayer, EarlyStopping, ExponentialSchedule, FeaturesSpec, GradientOptimizer, InputsLayout,
+    LabelPreparation, Layer, LayerNormLayer, Loss, Metric, MissingNumbers, ModelSpec, MomentumOptimizer,
+    NetworkModel, NumberPreparation, Optimizer, Pool2dLayer, RangeScale, RmspropOptimizer, Schedule,
+    SearchSpec, SearchStrategy, Source, SplitSpec, StepSchedule, Task, TestDataSpec, TextClassifierModel,
     TrainingSettings, TrainingSpec,
 };

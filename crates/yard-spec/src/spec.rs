@@ -16,7 +16,9 @@ use yard_types::ModelName;
 pub use data::{
     Builtin, ColumnRole, ColumnSpec, ColumnType, DataFormat, DataSpec, DatasetRef, Source, TestDataSpec,
 };
-pub use features::{CategoryPreparation, FeaturesSpec, InputsLayout, MissingNumbers, NumberPreparation};
+pub use features::{
+    CategoryPreparation, FeaturesSpec, InputsLayout, LabelPreparation, MissingNumbers, NumberPreparation,
+};
 pub use layers::{
     Activation, ActivationLayer, BatchNormLayer, Conv2dLayer, DenseLayer, DropoutLayer, Layer,
     LayerNormLayer, Pool2dLayer,

@@ -140,6 +140,7 @@ fn plan_of_run(epochs: u64) -> Plan {
         batch_size: NonZeroUsize::new(64).unwrap_or(NonZeroUsize::MIN),
         whole_epochs: false,
         loss: Loss::CategoricalCrossEntropy(Classes::default()),
+        loss_unit: 1.0,
         rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false },
         limits: Limits::default(),
         learning_rate: 1e-3,

@@ -70,9 +70,6 @@ pub enum TrainingError {
     /// Trees cannot be trained.
     #[error(transparent)]
     Trees(#[from] TreesError),
-    /// Something that this program does not do.
-    #[error("{0}")]
-    Unsupported(String),
     /// The engine that will serve the model does not run it.
     #[error("the exported model does not run in the engine that serves it")]
     NotServed(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -111,7 +108,6 @@ impl Coded for TrainingError {
             Self::Checkpoint(_) => ErrorCode::Conflict,
             Self::Data(error) => error.code(),
             Self::Features(error) => error.code(),
-            Self::Unsupported(_) => ErrorCode::Unsupported,
             Self::Storage { .. } | Self::NotServed(_) | Self::ServedDiffers { .. } => ErrorCode::Internal,
         }
     }

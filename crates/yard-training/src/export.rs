@@ -31,7 +31,10 @@ pub(crate) fn model(spec: &TrainingSpec, task: Task, fitted: &FittedRows) -> Vec
     let (mut graph, mut value) = preparation.emit(GraphBuilder::new(OPSET));
     let shape = preparation.shape();
     match model {
-        FittedModel::Network(network) => (graph, value) = emit(network, graph, &value, &shape),
+        FittedModel::Network(network, label) => {
+            (graph, value) = emit(network, graph, &value, &shape);
+            (graph, value) = label.emit(graph, &value);
+        }
         FittedModel::Text(network) => (graph, value) = emit_text(network, graph, &value),
         FittedModel::Forest(forest) => {
             if shape.len() > 1 {

@@ -11,11 +11,14 @@ mod data;
 mod emit;
 mod error;
 mod export;
+mod label;
 mod loss;
 mod model;
 mod network;
 mod optimizer;
 mod parameters;
+#[cfg(test)]
+mod reference_tests;
 mod run;
 mod schedule;
 mod text;

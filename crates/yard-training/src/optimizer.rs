@@ -13,25 +13,25 @@ pub enum Rule {
     /// With momentum, which builds up in the direction that stays.
     Momentum {
         /// The part of the speed that is kept at each step.
-        momentum: f32,
+        momentum: f64,
         /// Looks ahead to where the speed leads.
         nesterov: bool,
     },
     /// Divided by the recent size of the gradient.
     RmsProp {
         /// The part of the mean square that is kept.
-        decay: f32,
+        decay: f64,
         /// Added to the divisor.
-        epsilon: f32,
+        epsilon: f64,
     },
     /// Mean of the gradient by the root of its mean square.
     Adam {
         /// The part of the mean that is kept.
-        beta1: f32,
+        beta1: f64,
         /// The part of the mean square that is kept.
-        beta2: f32,
+        beta2: f64,
         /// Added to the divisor.
-        epsilon: f32,
+        epsilon: f64,
         /// Whether weight decay shrinks the weights themselves (AdamW) or enters the gradient (Adam).
         decoupled: bool,
     },
@@ -161,7 +161,7 @@ impl Step {
     fn new(rule: Rule, step: u64, learning_rate: f64) -> Self {
         let (mut corrected_rate, mut root_of_bias) = (learning_rate, 1.0);
         if let Rule::Adam { beta1, beta2, .. } = rule {
-            let bias = |beta: f32| 1.0 - f64::from(beta).powf(step as f64);
+            let bias = |beta: f64| 1.0 - beta.powf(step as f64);
             corrected_rate = learning_rate / bias(beta1);
             root_of_bias = bias(beta2).sqrt();
         }
@@ -198,23 +198,28 @@ impl Step {
                 }
             }
             Rule::Momentum { momentum, nesterov } => {
+                let momentum = momentum as f32;
                 for ((value, slope), speed) in values.iter_mut().zip(gradient).zip(first) {
                     *speed = if is_first { *slope } else { momentum * *speed + *slope };
                     *value -= rate * if nesterov { *slope + momentum * *speed } else { *speed };
                 }
             }
             Rule::RmsProp { decay, epsilon } => {
+                let (kept, added, epsilon) = (decay as f32, (1.0 - decay) as f32, epsilon as f32);
                 for ((value, slope), square) in values.iter_mut().zip(gradient).zip(second) {
-                    *square = decay * *square + (1.0 - decay) * *slope * *slope;
+                    *square = kept * *square + added * *slope * *slope;
                     *value -= rate * *slope / (square.sqrt() + epsilon);
                 }
             }
             Rule::Adam { beta1, beta2, epsilon, .. } => {
                 let (rate, root) = (self.corrected_rate, self.root_of_bias);
+                let (kept1, added1) = (beta1 as f32, (1.0 - beta1) as f32);
+                let (kept2, added2) = (beta2 as f32, (1.0 - beta2) as f32);
+                let epsilon = epsilon as f32;
                 for (((value, slope), mean), square) in values.iter_mut().zip(gradient).zip(first).zip(second)
                 {
-                    *mean = beta1 * *mean + (1.0 - beta1) * *slope;
-                    *square = beta2 * *square + (1.0 - beta2) * *slope * *slope;
+                    *mean = kept1 * *mean + added1 * *slope;
+                    *square = kept2 * *square + added2 * *slope * *slope;
                     *value -= rate * *mean / (square.sqrt() / root + epsilon);
                 }
             }

@@ -85,6 +85,8 @@ pub struct Plan {
     pub whole_epochs: bool,
     /// What is made small.
     pub loss: Loss,
+    /// What a loss of 1 is to those who are told of it: targets may be in another unit than the label.
+    pub loss_unit: f64,
     /// How.
     pub rule: Rule,
     /// Decay and clipping.

@@ -18,11 +18,12 @@ pub(crate) use self::{
     fit::{CurvePoint, FittedModel, FittedRows, is_of_trees},
     folds::{CrossValidation, Spread},
     inputs::Inputs,
-    verify::{Portion, tolerance},
+    measure::{ByClass, ClassFigures},
+    verify::{Portion, Tolerance},
 };
 use self::{
     fit::{Job, fit_rows},
-    measure::measure,
+    measure::{Measured, measure},
 };
 use crate::{Event, Run, TrainingData, TrainingError, assemble, data::Labelled, export};
 
@@ -68,14 +69,17 @@ pub fn train(
     let fitted = fit_rows(&job, &split.train, &split.validation, run)?;
 
     let portions = portions(data, &split);
-    let mut metrics = BTreeMap::new();
+    let (mut metrics, mut by_class) = (BTreeMap::new(), BTreeMap::new());
     let step = fitted.best_epoch.max(1);
     for portion in &portions {
-        let figures = measure_portion(&fitted, portion)?;
-        for (name, value) in &figures {
+        let measured = measure_portion(&fitted, portion)?;
+        for (name, value) in &measured.metrics {
             run.report(Event::Metric { split: portion.name, name, step, value: *value });
         }
-        metrics.insert(portion.name, figures);
+        metrics.insert(portion.name, measured.metrics);
+        if let Some(figures) = measured.by_class {
+            by_class.insert(portion.name, figures);
+        }
     }
     let cross_validation = folds::cross_validate(&job, &split, run)?;
 
@@ -88,6 +92,7 @@ pub fn train(
         split: &split,
         fitted: &fitted,
         metrics: &metrics,
+        by_class: &by_class,
         cross_validation: cross_validation.as_ref(),
         model: &model,
     };
@@ -150,7 +155,7 @@ fn portions<'a>(data: &'a TrainingData, split: &Split) -> Vec<Portion<'a>> {
     portions
 }
 
-fn measure_portion(fitted: &FittedRows, portion: &Portion<'_>) -> Result<Metrics, TrainingError> {
+fn measure_portion(fitted: &FittedRows, portion: &Portion<'_>) -> Result<Measured, TrainingError> {
     let Portion { data, rows, .. } = portion;
     let matrix = fitted.preparation.apply(&data.features, rows)?;
     let targets = fitted.encoding.encode(&data.label, rows)?;

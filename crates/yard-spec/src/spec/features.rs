@@ -14,6 +14,9 @@ spec_table! {
         categories: CategoryPreparation = (CategoryPreparation::OneHot), "", ANY;
         /// Most categories of one column. A column with more is refused: it is a text or an identifier.
         max_categories: usize = 1000, "categories", allowed_between(1.0, 1_000_000.0);
+        /// How a label that is a number is scaled for linear regression and networks. Predictions, losses and figures
+        /// are in the label's own unit all the same.
+        label: LabelPreparation = (LabelPreparation::Standardize), "", ANY;
         /// How the model takes its inputs.
         inputs: InputsLayout = (InputsLayout::Auto), "", ANY;
     }
@@ -50,6 +53,16 @@ spec_choice! {
     pub enum CategoryPreparation {
         /// One number for each category, 1 for the one that is there. A missing or unseen category is all zeros.
         OneHot = "one_hot",
+    }
+}
+
+spec_choice! {
+    /// How a label that is a number is scaled.
+    pub enum LabelPreparation {
+        /// To mean 0 and deviation 1; the model scales back. A network that ends in an activation learns the label as it is.
+        Standardize = "standardize",
+        /// Not at all.
+        None = "none",
     }
 }
 

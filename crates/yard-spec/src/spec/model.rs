@@ -34,16 +34,13 @@ spec_table! {
 }
 
 spec_table! {
-    /// One decision tree.
+    /// One decision tree. Every threshold is tried; for one with fewer of them or with most leaves instead of a depth there
+    /// is `boosted_trees` with `rounds = 1` and `learning_rate = 1.0`.
     pub struct DecisionTreeModel: Default {
         /// Most decisions from the root to a leaf.
         max_depth: usize = 10, "decisions", allowed_between(1.0, 64.0);
-        /// Most leaves. Not set: as many as the depth allows.
-        max_leaves: Option<usize> = none, "leaves", allowed_between(2.0, 65_536.0);
         /// Fewest training rows in a leaf.
         min_rows_per_leaf: usize = 5, "rows", allowed_between(1.0, 1_000_000_000.0);
-        /// Most thresholds that are tried for a column, and one.
-        max_bins: usize = 255, "bins", allowed_between(2.0, 255.0);
     }
 }
 

@@ -3,8 +3,6 @@
 use yard_spec::{BoostedTreesModel, DecisionTreeModel, TrainingSpec};
 use yard_trees::{BoostedTreesOptions, DecisionTreeOptions, EarlyStopping};
 
-use crate::TrainingError;
-
 pub(crate) fn boosted_trees(spec: &TrainingSpec, keys: &BoostedTreesModel) -> BoostedTreesOptions {
     let stopping = spec.training.early_stopping.as_ref();
     BoostedTreesOptions {
@@ -25,22 +23,10 @@ pub(crate) fn boosted_trees(spec: &TrainingSpec, keys: &BoostedTreesModel) -> Bo
     }
 }
 
-pub(crate) fn decision_tree(keys: &DecisionTreeModel) -> Result<DecisionTreeOptions, TrainingError> {
-    // The search tries every threshold and grows level by level: neither key has a meaning for it.
-    let default = DecisionTreeModel::default();
-    for (key, is_set) in
-        [("max_leaves", keys.max_leaves.is_some()), ("max_bins", keys.max_bins != default.max_bins)]
-    {
-        if is_set {
-            return Err(TrainingError::Unsupported(format!(
-                "model.{key} is for boosted trees: a single decision tree is bounded by max_depth and \
-                 min_rows_per_leaf; remove the key, or choose kind = \"boosted_trees\" with rounds = 1"
-            )));
-        }
-    }
-    Ok(DecisionTreeOptions {
+pub(crate) fn decision_tree(keys: &DecisionTreeModel) -> DecisionTreeOptions {
+    DecisionTreeOptions {
         max_depth: Some(keys.max_depth),
         min_leaf_rows: keys.min_rows_per_leaf,
         ..DecisionTreeOptions::default()
-    })
+    }
 }

@@ -91,13 +91,3 @@ fn class_weights_are_even_inverse_or_by_name() {
         "training.class_weights names the class `c`, which the training rows do not have; they have a, b";
     assert_eq!(weights(by_label("c")).unwrap_err().to_string(), message);
 }
-
-#[test]
-fn what_a_single_tree_does_not_know_is_refused() {
-    let yard_spec::ModelSpec::DecisionTree(keys) = spec("kind = 'decision_tree'\nmax_leaves = 7").model
-    else {
-        panic!("another model");
-    };
-    let message = decision_tree(&keys).unwrap_err().to_string();
-    assert!(message.starts_with("model.max_leaves is for boosted trees"), "{message}");
-}

@@ -7,7 +7,7 @@ use yard_types::{NamedTensor, TensorData};
 use super::output_name;
 use crate::{
     TrainingError,
-    train::{FittedRows, Portion, tolerance},
+    train::{FittedRows, Portion, Tolerance},
 };
 
 /// How many rows.
@@ -17,12 +17,12 @@ const MOST_CANDIDATES: usize = 1000;
 
 #[derive(Serialize)]
 struct Golden {
-    tolerance: Tolerance,
+    tolerance: WrittenTolerance,
     samples: Vec<Sample>,
 }
 
 #[derive(Serialize)]
-struct Tolerance {
+struct WrittenTolerance {
     absolute: f32,
     relative: f32,
 }
@@ -79,8 +79,9 @@ pub(crate) fn golden(
     if samples.is_empty() {
         return Ok(None);
     }
-    let tolerance = tolerance(&fitted.model);
-    let golden = Golden { tolerance: Tolerance { absolute: tolerance, relative: tolerance }, samples };
+    let tolerance = Tolerance::of(&fitted.model);
+    let tolerance = WrittenTolerance { absolute: tolerance.absolute(), relative: tolerance.relative };
+    let golden = Golden { tolerance, samples };
     Ok(Some(serde_json::to_string(&golden).expect("numbers and texts can always be written as JSON")))
 }
 

@@ -12,7 +12,7 @@ use yard_types::Digest;
 
 use crate::{
     TrainingData,
-    train::{CrossValidation, FittedRows, Metrics},
+    train::{ByClass, ClassFigures, CrossValidation, FittedRows, Metrics},
 };
 
 /// The version of the format of `training.json`.
@@ -26,6 +26,7 @@ pub(crate) struct Record<'a> {
     pub(crate) split: &'a Split,
     pub(crate) fitted: &'a FittedRows,
     pub(crate) metrics: &'a BTreeMap<&'static str, Metrics>,
+    pub(crate) by_class: &'a BTreeMap<&'static str, ByClass>,
     pub(crate) cross_validation: Option<&'a CrossValidation>,
     pub(crate) model: &'a [u8],
 }
@@ -35,6 +36,7 @@ impl Record<'_> {
     pub(crate) fn to_json(&self) -> String {
         let mut record = self.summary();
         record.insert("spec".to_owned(), self.spec.to_value());
+        record.insert("by_class".to_owned(), self.by_class());
         record.insert("history".to_owned(), self.history());
         record.insert("columns".to_owned(), json!(self.fitted.preparation.columns()));
         record.insert("notes".to_owned(), self.notes());
@@ -47,7 +49,7 @@ impl Record<'_> {
     }
 
     fn summary(&self) -> Map<String, Value> {
-        let Self { spec, data, task, split, fitted, metrics, cross_validation, model } = self;
+        let Self { spec, data, task, split, fitted, metrics, cross_validation, model, .. } = self;
         let test_rows = data.test.as_ref().map_or(split.test.len(), |test| test.features.rows);
         let summary = json!({
             "format": FORMAT,
@@ -79,6 +81,20 @@ impl Record<'_> {
             Value::Object(summary) => summary,
             _ => Map::new(),
         }
+    }
+
+    /// Precision, recall and F1 of each class, and which class was taken for which.
+    fn by_class(&self) -> Value {
+        let names = self.fitted.encoding.class_names();
+        let figures = |(name, class): (&String, &ClassFigures)| {
+            let ClassFigures { precision, recall, f1, rows } = class;
+            json!({"class": name, "precision": precision, "recall": recall, "f1": f1, "rows": rows})
+        };
+        let of_split = |(split, by_class): (&&'static str, &ByClass)| {
+            let classes: Vec<Value> = names.iter().zip(&by_class.classes).map(figures).collect();
+            ((*split).to_owned(), json!({"classes": classes, "confusion": by_class.confusion}))
+        };
+        Value::Object(self.by_class.iter().map(of_split).collect())
     }
 
     fn history(&self) -> Value {

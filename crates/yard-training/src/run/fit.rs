@@ -122,7 +122,7 @@ impl Fit<'_> {
         let targets = gathered.targets.borrowed();
         let judged = self.plan.loss.judge(&outputs, width, targets);
         self.check_loss(judged.value, epoch)?;
-        self.state.tally.add_loss(judged.value, judged.weight);
+        self.state.tally.add_loss(judged.value * self.plan.loss_unit, judged.weight);
         self.state.tally.add_rows(&outputs, width, targets);
 
         // The loss gave its own gradient; burn goes on from there through the layers.
@@ -141,6 +141,7 @@ impl Fit<'_> {
         if loss.is_finite() && loss <= TOO_FAR * first.max(1.0) {
             return Ok(());
         }
+        let (loss, first) = (loss * self.plan.loss_unit, first * self.plan.loss_unit);
         Err(self.diverged(epoch, format!("the loss became {loss:e} after {first:e} at the first step")))
     }
 
@@ -194,7 +195,7 @@ impl Fit<'_> {
         let outputs = outputs(&*self.model, rows.values, rows.row_length);
         let judged = self.plan.loss.judge(&outputs, width, rows.targets);
         let mut tally = Tally::default();
-        tally.add_loss(judged.value, judged.weight);
+        tally.add_loss(judged.value * self.plan.loss_unit, judged.weight);
         tally.add_rows(&outputs, width, rows.targets);
         tally
     }

@@ -89,6 +89,7 @@ fn plan() -> Plan {
         batch_size: NonZeroUsize::new(16).unwrap(),
         whole_epochs: false,
         loss: Loss::CategoricalCrossEntropy(Classes { label_smoothing: 0.05, weights: vec![1.0, 2.0, 1.0] }),
+        loss_unit: 1.0,
         rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false },
         limits: Limits { weight_decay: 1e-4, clip_norm: Some(1.0), ..Limits::default() },
         learning_rate: 0.05,
@@ -186,6 +187,7 @@ fn divergence_says_where_and_what_to_try() {
     let mut model = Network::new(&NetworkPlan { input: vec![1], layers, head: Head::Numbers }, 0).unwrap();
     let plan = Plan {
         loss: Loss::MeanSquaredError,
+        loss_unit: 1.0,
         rule: Rule::Descent,
         limits: Limits::default(),
         learning_rate: 10.0,
@@ -210,6 +212,7 @@ fn gradient_descent_finds_the_line() {
     let mut model = Network::new(&NetworkPlan { input: vec![1], layers, head: Head::Numbers }, 0).unwrap();
     let plan = Plan {
         loss: Loss::MeanSquaredError,
+        loss_unit: 1.0,
         rule: Rule::Descent,
         limits: Limits::default(),
         learning_rate: 0.2,

@@ -13,6 +13,7 @@ use crate::{
     CheckpointError, Event, Fitted, Head, Model, Network, Rows, Run, TextNetwork, TrainingError,
     assemble::{self, class_weights},
     data::Labelled,
+    label::LabelScale,
     outputs,
 };
 
@@ -39,7 +40,8 @@ pub(crate) struct FittedRows {
 
 /// A trained model behind its preparation.
 pub(crate) enum FittedModel {
-    Network(Network),
+    /// What it gives is in the unit of the label only after its scale.
+    Network(Network, LabelScale),
     Text(TextNetwork),
     Forest(Forest),
 }
@@ -63,9 +65,9 @@ impl FittedModel {
     /// Probabilities of each class or one number, row by row.
     pub(crate) fn predict(&self, matrix: &Matrix) -> Result<Vec<f32>, TrainingError> {
         match self {
-            Self::Network(network) => {
+            Self::Network(network, label) => {
                 let raw = outputs(network, &matrix.values, matrix.width());
-                Ok(network.head().apply(&raw, network.outputs()))
+                Ok(label.restore(network.head().apply(&raw, network.outputs())))
             }
             Self::Text(network) => {
                 let raw = outputs(network, &matrix.values, matrix.width());
@@ -105,7 +107,7 @@ pub(super) fn fit_rows(
     };
     let learned = match &job.spec.model {
         ModelSpec::DecisionTree(keys) => {
-            let options = assemble::decision_tree(keys)?;
+            let options = assemble::decision_tree(keys);
             let row_weights = row_weights(&weights, &train.targets);
             let set = training_set(&train, encoding.class_names().len(), row_weights.as_deref())?;
             let forest = yard_trees::train_decision_tree(&set, &options)?;
@@ -124,7 +126,8 @@ pub(super) fn fit_rows(
             let words = preparation.known_words();
             let plan = assemble::text_plan(job.spec, keys, words, encoding.class_names().len())?;
             let mut network = TextNetwork::new(&plan, job.spec.seed)?;
-            let descent = Descent { job, train: &train, validation: validation.as_ref(), weights };
+            let label = LabelScale::NONE;
+            let descent = Descent { job, train: &train, validation: validation.as_ref(), weights, label };
             let fitted = descent.follow(&mut network, Head::Softmax, run)?;
             Learned::of(fitted, FittedModel::Text(network))
         }
@@ -132,9 +135,17 @@ pub(super) fn fit_rows(
             let classes = encoding.class_names().len();
             let plan = assemble::network_plan(job.spec, job.task, &train.matrix.shape, classes)?;
             let mut network = Network::new(&plan, job.spec.seed)?;
-            let descent = Descent { job, train: &train, validation: validation.as_ref(), weights };
+            if !matches!(job.spec.model, ModelSpec::Network(_)) {
+                // One layer has one best solution. From 0 there are no drawn weights to unlearn, which takes long where
+                // columns are nearly alike.
+                network.parameters_mut().iter_mut().for_each(|parameter| parameter.values.fill(0.0));
+            }
+            let label = LabelScale::of(job.spec, &plan, &train.targets);
+            let (train, validation) =
+                (train.standardized(label), validation.map(|rows| rows.standardized(label)));
+            let descent = Descent { job, train: &train, validation: validation.as_ref(), weights, label };
             let fitted = descent.follow(&mut network, plan.head, run)?;
-            Learned::of(fitted, FittedModel::Network(network))
+            Learned::of(fitted, FittedModel::Network(network, label))
         }
     };
     let Learned { model, history, best_epoch, ended_early } = learned;
@@ -171,12 +182,14 @@ struct Descent<'a> {
     validation: Option<&'a Prepared>,
     /// Of each class.
     weights: Vec<f32>,
+    /// Of the targets.
+    label: LabelScale,
 }
 
 impl Descent<'_> {
     fn follow(self, model: &mut dyn Model, head: Head, run: &mut dyn Run) -> Result<Fitted, TrainingError> {
-        let Self { job, train, validation, weights } = self;
-        let plan = assemble::run_plan(job.spec, head, weights, job.digest)?;
+        let Self { job, train, validation, weights, label } = self;
+        let plan = assemble::run_plan(job.spec, head, weights, label, job.digest)?;
         crate::fit(model, train.rows(), validation.map(Prepared::rows), &plan, run)
     }
 }
@@ -320,6 +333,11 @@ fn row_weights(weights: &[f32], targets: &Targets) -> Option<Vec<f32>> {
 }
 
 impl Prepared {
+    /// The same rows with their targets as they are learned.
+    fn standardized(self, label: LabelScale) -> Self {
+        Self { targets: label.standardize(self.targets), ..self }
+    }
+
     fn rows(&self) -> Rows<'_> {
         Rows {
             values: &self.matrix.values,

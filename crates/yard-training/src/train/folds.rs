@@ -72,7 +72,7 @@ pub(super) fn cross_validate(
         let (train, validation) = parts(job, &rows, &fold.train, classes.as_deref())?;
         let fitted = fit_rows(job, &train, &validation, &mut Inner { outer: run })?;
         let portion = Portion { name: "fold", data: job.data, rows: held_out };
-        for (name, value) in measure_portion(&fitted, &portion)? {
+        for (name, value) in measure_portion(&fitted, &portion)?.metrics {
             figures.entry(name).or_default().push(value);
         }
         let step = number as u64 + 1;

@@ -28,12 +28,26 @@ pub(crate) struct Portion<'a> {
 /// Most rows of one part that are compared, evenly over the part.
 const MOST_ROWS: usize = 400;
 
-/// How far an engine may be from what was trained: sums of a network may be added in another order, those of trees are
-/// exact in any.
-pub(crate) const fn tolerance(model: &FittedModel) -> f32 {
-    match model {
-        FittedModel::Network(_) | FittedModel::Text(_) => 1e-5,
-        FittedModel::Forest(_) => 1e-6,
+/// How far an engine may be from what was trained: by a part of the number itself, and of this where the number is
+/// smaller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tolerance {
+    pub(crate) relative: f32,
+    unit: f32,
+}
+
+impl Tolerance {
+    /// Sums of a network may be added in another order, those of trees are exact in any.
+    pub(crate) fn of(model: &FittedModel) -> Self {
+        match model {
+            FittedModel::Network(_, label) => Self { relative: 1e-5, unit: label.deviation() },
+            FittedModel::Text(_) => Self { relative: 1e-5, unit: 1.0 },
+            FittedModel::Forest(_) => Self { relative: 1e-6, unit: 1.0 },
+        }
+    }
+
+    pub(crate) fn absolute(self) -> f32 {
+        self.relative * self.unit
     }
 }
 
@@ -63,7 +77,7 @@ pub(super) fn verify(
             let text = format!("it gives {} numbers where {} were trained", served.len(), trained.len());
             return Err(TrainingError::NotServed(text.into()));
         }
-        compare(&served, &trained, tolerance(&fitted.model), portion.name, &rows, output)?;
+        compare(&served, &trained, Tolerance::of(&fitted.model), portion.name, &rows, output)?;
     }
     Ok(())
 }
@@ -72,7 +86,7 @@ pub(super) fn verify(
 fn compare(
     served: &[f32],
     trained: &[f32],
-    tolerance: f32,
+    tolerance: Tolerance,
     split: &'static str,
     rows: &[usize],
     output: &'static str,
@@ -81,10 +95,10 @@ fn compare(
     let mut worst: Option<(f32, usize)> = None;
     for (place, (served, trained)) in served.iter().zip(trained).enumerate() {
         let is_same = served == trained || (served.is_nan() && trained.is_nan());
-        let distance = (served - trained).abs() / trained.abs().max(1.0);
+        let distance = (served - trained).abs() / trained.abs().max(tolerance.unit);
         // NaN on one side alone is as far off as can be.
         let distance = if distance.is_nan() { f32::INFINITY } else { distance };
-        if !is_same && distance > worst.map_or(tolerance, |(distance, _)| distance) {
+        if !is_same && distance > worst.map_or(tolerance.relative, |(distance, _)| distance) {
             worst = Some((distance, place));
         }
     }
@@ -96,7 +110,7 @@ fn compare(
         place: place % width,
         served: served[place],
         trained: trained[place],
-        tolerance,
+        tolerance: tolerance.relative * trained[place].abs().max(tolerance.unit),
     })
 }
 
@@ -105,7 +119,13 @@ mod tests {
     use super::*;
 
     fn check(served: &[f32], trained: &[f32], expected: Option<usize>) {
-        let outcome = compare(served, trained, 1e-5, "test", &[4, 9], "prediction");
+        check_in(1.0, served, trained, expected);
+    }
+
+    #[track_caller]
+    fn check_in(unit: f32, served: &[f32], trained: &[f32], expected: Option<usize>) {
+        let tolerance = Tolerance { relative: 1e-5, unit };
+        let outcome = compare(served, trained, tolerance, "test", &[4, 9], "prediction");
         match (outcome, expected) {
             (Ok(()), None) => {}
             (Err(TrainingError::ServedDiffers { row, .. }), Some(expected)) => assert_eq!(row, expected),
@@ -122,5 +142,9 @@ mod tests {
         check(&[1.1, 3.2], &[1.0, 2.0], Some(10));
         check(&[f32::NAN, 9.0], &[1.0, 2.0], Some(5));
         check(&[f32::NAN, 2.0], &[f32::NAN, 2.0], None);
+        // What is learned in millions cannot come nearer to 0 than that allows, and what is learned in millionths must.
+        check_in(1e6, &[3.0, 0.0], &[1.0, 0.0], None);
+        check_in(1e6, &[1.0, 30.0], &[1.0, 0.0], Some(10));
+        check_in(1e-6, &[1e-9, 0.0], &[0.0, 0.0], Some(5));
     }
 }

@@ -65,6 +65,7 @@ fn trained(plan: &NetworkPlan, values: &[f32]) -> Network {
         batch_size: NonZeroUsize::new(16).unwrap(),
         whole_epochs: false,
         loss,
+        loss_unit: 1.0,
         rule: Rule::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: false },
         limits: Limits::default(),
         learning_rate: 0.01,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod emitted;
+mod labels;
 mod place;
 mod refusals;
 mod served;
