@@ -35,7 +35,7 @@ const TRAINING: &[&str] = &["burn", "yard-training"];
 const DATA: &[&str] = &["arrow-array", "parquet", "yard-data"];
 
 /// The right-hand column of the crate map, as data. A new crate needs a row.
-pub(super) const LAYERS: [Layer; 24] = [
+pub(super) const LAYERS: [Layer; 25] = [
     // Wires all the others together, so it knows them; what it may not name itself, the owners say.
     Layer { name: "modelyard", may_not_know: &[TRAINING, DATA, &["modelyard-lab", "xtask", "yard-bench"]] },
     Layer {
@@ -221,6 +221,23 @@ pub(super) const LAYERS: [Layer; 24] = [
             TRAINING,
             DATA,
             &["fs-err", "memmap2", "yard-onnx"],
+        ],
+    },
+    // Knows models, not who asks for them.
+    Layer {
+        name: "yard-llm",
+        may_not_know: &[
+            HTTP,
+            SQL,
+            ASYNC,
+            RUNTIMES,
+            ENGINES,
+            SERVER,
+            SERVICES,
+            WIRING,
+            TRAINING,
+            DATA,
+            &["memmap2", "yard-api", "yard-onnx"],
         ],
     },
     // Measures from outside, through the doors that clients use.
