@@ -4,3 +4,14 @@
 //! knows no tenant and no registry, and waits for nobody: its calls are plain functions of what they are given.
 
 #![warn(missing_docs)]
+
+mod cache;
+mod config;
+mod error;
+mod families;
+mod model;
+
+pub use cache::{KeyValueCache, Sequence};
+pub use config::{FeedForward, ModelConfig, Norm, NormKind, Positions, Rotary, Window};
+pub use error::LlmError;
+pub use model::{LogitRows, Model, Part, Scratch};

@@ -1,0 +1,300 @@
+//! One step: new tokens of several sequences through all layers.
+
+use yard_kernels::{
+    AttentionOptions, Finish, GatedProduct, Machine, Product, RopeAngles, RopePairing, SequenceRows,
+};
+
+use super::{
+    Model, Scratch,
+    weights::{Layer, Linear, NormWeights},
+};
+use crate::{
+    LlmError,
+    cache::{KeyValueCache, Sequence},
+    config::{FeedForward, NormKind, Positions},
+};
+
+/// New tokens of one sequence.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// The sequence they follow. It has [room](KeyValueCache::reserve) for them, and has grown by them after the step.
+    pub sequence: &'a mut Sequence,
+    /// The tokens, at least one.
+    pub tokens: &'a [u32],
+    /// After which of them logits are wanted.
+    pub logits: LogitRows,
+}
+
+/// After which tokens of a part logits are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogitRows {
+    /// After none: more of the prompt follows.
+    None,
+    /// After the last one.
+    Last,
+    /// After each.
+    All,
+}
+
+impl LogitRows {
+    const fn count(self, tokens: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Last => 1,
+            Self::All => tokens,
+        }
+    }
+}
+
+impl Model {
+    /// Runs new tokens of several sequences through the model. `logits` becomes a row of [`Self::vocabulary`] values for
+    /// each wanted place, part by part.
+    ///
+    /// What a sequence gets is the same bits whatever other parts there are, however its tokens are cut into steps, and
+    /// with any number of threads.
+    ///
+    /// # Errors
+    ///
+    /// A token is unknown, a part is empty or has no room. No sequence has changed.
+    pub fn step(
+        &self,
+        machine: &Machine,
+        cache: &mut KeyValueCache,
+        scratch: &mut Scratch,
+        parts: &mut [Part<'_>],
+        logits: &mut Vec<f32>,
+    ) -> Result<(), LlmError> {
+        self.check(cache, parts)?;
+        self.embed(scratch, parts)?;
+        self.prepare_positions(scratch, parts);
+        for (number, layer) in self.weights.layers.iter().enumerate() {
+            self.attention(machine, cache, scratch, parts, number, layer)?;
+            self.feed_forward(machine, scratch, layer)?;
+        }
+        self.head(machine, scratch, parts, logits)?;
+        for part in parts {
+            KeyValueCache::grow(part.sequence, part.tokens.len());
+        }
+        Ok(())
+    }
+
+    fn check(&self, cache: &KeyValueCache, parts: &[Part<'_>]) -> Result<(), LlmError> {
+        let vocabulary = self.vocabulary();
+        for part in parts {
+            if part.tokens.is_empty() {
+                return Err(LlmError::Configuration("a step without tokens".to_owned()));
+            }
+            if let Some(token) = part.tokens.iter().find(|token| **token as usize >= vocabulary) {
+                return Err(LlmError::UnknownToken { token: *token, vocabulary });
+            }
+            if !cache.has_room(part.sequence, part.tokens.len()) {
+                return Err(LlmError::CacheFull { needed: 1, free: cache.free_pages() });
+            }
+        }
+        Ok(())
+    }
+
+    fn embed(&self, scratch: &mut Scratch, parts: &[Part<'_>]) -> Result<(), LlmError> {
+        let width = self.config.width;
+        let count: usize = parts.iter().map(|part| part.tokens.len()).sum();
+        scratch.rows.resize(count * width, 0.0);
+        scratch.wanted.resize(width, 0.0);
+        let tokens = parts.iter().flat_map(|part| {
+            let first = part.sequence.len();
+            part.tokens.iter().enumerate().map(move |(number, token)| (first + number, *token))
+        });
+        for ((position, token), row) in tokens.zip(scratch.rows.chunks_exact_mut(width)) {
+            // Tokens were compared with the vocabulary, and positions with the context.
+            self.embedding().read(token as usize, row)?;
+            if let Some(scale) = self.config.embedding_scale {
+                row.iter_mut().for_each(|value| *value *= scale);
+            }
+            if let Some(positions) = &self.weights.positions {
+                positions.read(position, &mut scratch.wanted)?;
+                row.iter_mut().zip(&scratch.wanted).for_each(|(value, add)| *value += add);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where keys and values go, and how far each row turns: the same for all layers.
+    fn prepare_positions(&self, scratch: &mut Scratch, parts: &[Part<'_>]) {
+        scratch.slots.clear();
+        for part in parts {
+            scratch.slots.extend(part.sequence.slots(part.sequence.len(), part.tokens.len()));
+        }
+        let positions = || {
+            parts.iter().flat_map(|part| {
+                let first = part.sequence.len();
+                first..first + part.tokens.len()
+            })
+        };
+        if let Some(rotation) = &self.rotation {
+            scratch.angles.everywhere.prepare(&rotation.everywhere, positions());
+            if let Some(in_window) = &rotation.in_window {
+                scratch.angles.in_window.prepare(in_window, positions());
+            }
+        }
+    }
+
+    fn attention(
+        &self,
+        machine: &Machine,
+        cache: &mut KeyValueCache,
+        scratch: &mut Scratch,
+        parts: &[Part<'_>],
+        number: usize,
+        layer: &Layer,
+    ) -> Result<(), LlmError> {
+        let config = &self.config;
+        let count = scratch.slots.len();
+        let Scratch { rows, normed, query, key, value, attended, activations, slots, angles, .. } = scratch;
+        query.resize(count * config.query_width(), 0.0);
+        key.resize(count * config.key_width(), 0.0);
+        value.resize(count * config.key_width(), 0.0);
+        attended.resize(count * config.query_width(), 0.0);
+
+        self.norm(machine, &layer.attention_norm, rows, normed)?;
+        let form = layer.query.weights.form() | layer.key.weights.form() | layer.value.weights.form();
+        activations.0.prepare(machine, normed, config.width, form)?;
+        machine.multiply(
+            &activations.0,
+            &mut [layer.query.product(query), layer.key.product(key), layer.value.product(value)],
+        )?;
+        let epsilon = config.norm.epsilon;
+        if let Some(weight) = &layer.query_norm {
+            machine.rms_norm_in_place(query, weight, epsilon)?;
+        }
+        if let Some(weight) = &layer.key_norm {
+            machine.rms_norm_in_place(key, weight, epsilon)?;
+        }
+        let window = config.window_of(number);
+        if let Some((angles, pairing)) = self.angles(angles, window.is_some()) {
+            machine.rotate(angles, pairing, config.head_size, query)?;
+            machine.rotate(angles, pairing, config.head_size, key)?;
+        }
+        cache.write(machine, number, slots, key, value)?;
+        let options = AttentionOptions {
+            query_heads: config.heads,
+            scale: config.attention_scale,
+            window,
+            soft_cap: config.attention_cap,
+        };
+        let sequences: Vec<SequenceRows<'_>> = parts
+            .iter()
+            .map(|part| SequenceRows {
+                pages: part.sequence.pages(),
+                first_position: part.sequence.len(),
+                rows: part.tokens.len(),
+            })
+            .collect();
+        machine.attend(cache.layer(number), &options, &sequences, query, attended)?;
+        let output = &layer.attention_output;
+        activations.0.prepare(machine, attended, config.query_width(), output.weights.form())?;
+        self.join(machine, scratch, output, layer.attention_post_norm.as_ref())
+    }
+
+    fn feed_forward(&self, machine: &Machine, scratch: &mut Scratch, layer: &Layer) -> Result<(), LlmError> {
+        let config = &self.config;
+        let Scratch { rows, normed, inner, activations, slots, .. } = scratch;
+        inner.resize(slots.len() * config.inner_width, 0.0);
+        self.norm(machine, &layer.inner_norm, rows, normed)?;
+        let gate_form = layer.gate.as_ref().map_or(layer.up.weights.form(), |gate| gate.weights.form());
+        activations.0.prepare(machine, normed, config.width, layer.up.weights.form() | gate_form)?;
+        match (config.feed_forward, &layer.gate) {
+            (FeedForward::Gated(activation), Some(gate)) => machine.multiply_gated(
+                &activations.0,
+                GatedProduct { gate: &gate.weights, up: &layer.up.weights, activation, output: inner },
+            )?,
+            (FeedForward::Gated(activation) | FeedForward::Plain(activation), _) => {
+                machine.multiply(&activations.0, &mut [layer.up.product(inner)])?;
+                machine.activate(activation, inner);
+            }
+        }
+        activations.0.prepare(machine, inner, config.inner_width, layer.down.weights.form())?;
+        self.join(machine, scratch, &layer.down, layer.inner_post_norm.as_ref())
+    }
+
+    /// Multiplies the prepared activations and adds the result to the rows, normalized first where the family does.
+    fn join(
+        &self,
+        machine: &Machine,
+        scratch: &mut Scratch,
+        linear: &Linear,
+        norm: Option<&NormWeights>,
+    ) -> Result<(), LlmError> {
+        let Scratch { rows, normed, activations, .. } = scratch;
+        let Some(norm) = norm else {
+            let product = Product { finish: Finish::Add, ..linear.product(rows) };
+            return Ok(machine.multiply(&activations.0, &mut [product])?);
+        };
+        machine.multiply(&activations.0, &mut [linear.product(normed)])?;
+        machine.rms_norm_in_place(normed, &norm.weight, self.config.norm.epsilon)?;
+        Ok(machine.add(rows, normed)?)
+    }
+
+    fn head(
+        &self,
+        machine: &Machine,
+        scratch: &mut Scratch,
+        parts: &[Part<'_>],
+        logits: &mut Vec<f32>,
+    ) -> Result<(), LlmError> {
+        let width = self.config.width;
+        let Scratch { rows, normed, wanted, activations, .. } = scratch;
+        wanted.clear();
+        let mut end = 0;
+        for part in parts {
+            end += part.tokens.len();
+            let count = part.logits.count(part.tokens.len());
+            wanted.extend_from_slice(&rows[(end - count) * width..end * width]);
+        }
+        let head = &self.weights.head;
+        logits.resize(wanted.len() / width * self.vocabulary(), 0.0);
+        if logits.is_empty() {
+            return Ok(());
+        }
+        self.norm(machine, &self.weights.last_norm, wanted, normed)?;
+        activations.0.prepare(machine, normed, width, head.weights.form())?;
+        machine.multiply(&activations.0, &mut [head.product(logits)])?;
+        if let Some(cap) = self.config.logit_cap {
+            machine.soft_cap(logits, cap);
+        }
+        Ok(())
+    }
+
+    fn norm(
+        &self,
+        machine: &Machine,
+        weights: &NormWeights,
+        rows: &[f32],
+        normed: &mut Vec<f32>,
+    ) -> Result<(), LlmError> {
+        normed.resize(rows.len(), 0.0);
+        let NormWeights { weight, bias } = weights;
+        let epsilon = self.config.norm.epsilon;
+        match self.config.norm.kind {
+            NormKind::Rms => machine.rms_norm(rows, weight, epsilon, normed)?,
+            NormKind::Layer => machine.layer_norm(rows, weight, bias.as_deref(), epsilon, normed)?,
+        }
+        Ok(())
+    }
+
+    fn angles<'a>(
+        &self,
+        angles: &'a super::scratch::Angles,
+        in_window: bool,
+    ) -> Option<(&'a RopeAngles, RopePairing)> {
+        let Positions::Rotary(rotary) = &self.config.positions else { return None };
+        let own = in_window && rotary.base_in_window.is_some();
+        Some((if own { &angles.in_window } else { &angles.everywhere }, rotary.pairing))
+    }
+}
+
+// === impl Linear ===
+
+impl Linear {
+    fn product<'a>(&'a self, output: &'a mut [f32]) -> Product<'a> {
+        Product { weights: &self.weights, bias: self.bias.as_deref(), output, finish: Finish::Store }
+    }
+}
