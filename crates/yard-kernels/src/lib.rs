@@ -13,12 +13,16 @@
 
 #![warn(missing_docs)]
 #![expect(unsafe_code, reason = "instructions of the machine, and rows written by several threads")]
-#![expect(clippy::needless_range_loop, reason = "one number counts rows of several arrays, which are registers")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "one number counts rows of several arrays, which are registers"
+)]
 
 #[cfg(target_endian = "big")]
 compile_error!("packed weights are little endian");
 
 mod activations;
+mod attention;
 mod cpu;
 mod elementwise;
 mod error;
@@ -29,6 +33,9 @@ mod pool;
 mod simd;
 
 pub use activations::{ActivationForm, ActivationRows};
+pub use attention::{
+    AttentionOptions, KeyValuePages, KeyValueShape, PAGE_POSITIONS, PageElement, PageSlot, SequenceRows,
+};
 pub use cpu::{Cpu, Path, UnsupportedPath};
 pub use elementwise::{
     Activation, RopeAngles, RopeError, RopeFrequencies, RopePairing, RopeScaling, YarnScaling,

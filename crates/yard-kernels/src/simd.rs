@@ -77,6 +77,10 @@ pub(crate) trait Lanes: Copy {
     /// Rounds each lane (ties to even, all within -127 and 127), stores it, and returns the sum.
     fn store_rounded(self, a: Self::V, values: &mut [i8; WIDTH]) -> i32;
 
+    /// Runs a kernel in a function of its own, with the path's instructions switched on: for what is used in several
+    /// places, so that it is compiled once.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+
     /// The first lanes from `values`, at most sixteen; the others zero.
     #[inline(always)]
     fn load_some(self, values: &[f32]) -> Self::V {

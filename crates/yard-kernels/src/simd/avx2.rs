@@ -16,6 +16,7 @@ pub(crate) struct Pair(__m256, __m256);
 /// # Safety
 ///
 /// The machine has the features named.
+#[inline(never)]
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(crate) unsafe fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
@@ -31,6 +32,11 @@ impl Lanes for Avx2 {
     const ATTENTION_ROWS: usize = 4;
     const ATTENTION_VECTORS: usize = 1;
     const FLOAT_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run_avx2(kernel) }
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> Pair {

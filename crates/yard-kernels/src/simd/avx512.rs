@@ -11,6 +11,7 @@ pub(crate) struct Avx512(());
 /// # Safety
 ///
 /// The machine has the features named.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 pub(crate) unsafe fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
@@ -24,6 +25,11 @@ impl Lanes for Avx512 {
     const ATTENTION_ROWS: usize = 6;
     const ATTENTION_VECTORS: usize = 4;
     const FLOAT_ROWS: usize = 8;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        unsafe { run_avx512(kernel) }
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {

@@ -8,8 +8,7 @@ const SMALLEST_ARGUMENT: f32 = -87.33;
 
 /// Coefficients of the Taylor-like minimax polynomial of `(exp(r) - 1 - r) / r^2` for `|r| <= ln(2) / 2`, highest
 /// power first (the classic single-precision set of the Cephes library).
-const EXP: [f32; 6] =
-    [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+const EXP: [f32; 6] = [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
 /// `ln(2)` in two parts: the first has few bits, so that a whole number times it is exact.
 const LN_2_HIGH: f32 = 0.693_359_4;

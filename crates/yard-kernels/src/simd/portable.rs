@@ -2,7 +2,7 @@
 
 use half::{bf16, f16};
 
-use super::{Lanes, WIDTH};
+use super::{Kernel, Lanes, WIDTH};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
@@ -24,6 +24,11 @@ impl Lanes for Portable {
     const ATTENTION_ROWS: usize = 4;
     const ATTENTION_VECTORS: usize = 1;
     const FLOAT_ROWS: usize = 4;
+
+    #[inline(never)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, value: f32) -> V {

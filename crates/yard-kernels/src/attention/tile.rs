@@ -1,0 +1,267 @@
+//! The inner loops: a few rows of queries with one chunk of keys and values.
+//!
+//! Every score is one chain over the columns, and every column of a result one chain over the positions, so neither the
+//! number of rows nor that of pages or columns at once changes a bit.
+
+use std::ops::Range;
+
+use super::pages::{Element, PAGE_POSITIONS};
+use super::plan::{CHUNK, CHUNK_PAGES};
+use crate::simd::{Kernel, Lanes, WIDTH};
+
+/// The most rows at once on any path.
+pub(super) const MOST_ROWS: usize = 6;
+
+/// One head's keys and values of the pages of a chunk.
+#[derive(Clone, Copy)]
+pub(super) struct ChunkPages<'a, E> {
+    pub(super) keys: [&'a [[E; WIDTH]]; CHUNK_PAGES],
+    pub(super) values: [&'a [[E; WIDTH]]; CHUNK_PAGES],
+}
+
+/// A line of a cache.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Line(pub(super) [f32; WIDTH]);
+
+impl Line {
+    pub(super) const ZERO: Self = Self([0.0; WIDTH]);
+}
+
+/// The scores of up to six rows with a chunk.
+pub(super) type Scores = [[Line; CHUNK_PAGES]; MOST_ROWS];
+
+/// The products of some rows of queries with the keys of some pages.
+pub(super) struct ScoreRows<'a, E> {
+    pub(super) queries: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) chunk: &'a ChunkPages<'a, E>,
+    pub(super) pages: Range<usize>,
+    pub(super) scores: &'a mut Scores,
+}
+
+impl<E: Element> Kernel for ScoreRows<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { queries, rows, chunk, pages, scores } = self;
+        match rows {
+            1 => scores_of::<L, E, 1>(lanes, queries, chunk, pages, scores),
+            2 => scores_of::<L, E, 2>(lanes, queries, chunk, pages, scores),
+            3 => scores_of::<L, E, 3>(lanes, queries, chunk, pages, scores),
+            4 => scores_of::<L, E, 4>(lanes, queries, chunk, pages, scores),
+            5 => scores_of::<L, E, 5>(lanes, queries, chunk, pages, scores),
+            _ => scores_of::<L, E, MOST_ROWS>(lanes, queries, chunk, pages, scores),
+        }
+    }
+}
+
+#[inline(always)]
+fn scores_of<L: Lanes, E: Element, const ROWS: usize>(
+    lanes: L,
+    queries: &[f32],
+    chunk: &ChunkPages<'_, E>,
+    pages: Range<usize>,
+    scores: &mut Scores,
+) {
+    if L::ATTENTION_VECTORS == CHUNK_PAGES && pages == (0..CHUNK_PAGES) {
+        scores_of_pages::<L, E, ROWS, CHUNK_PAGES>(lanes, queries, chunk, 0, scores);
+        return;
+    }
+    for page in pages {
+        scores_of_pages::<L, E, ROWS, 1>(lanes, queries, chunk, page, scores);
+    }
+}
+
+#[inline(always)]
+fn scores_of_pages<L: Lanes, E: Element, const ROWS: usize, const PAGES: usize>(
+    lanes: L,
+    queries: &[f32],
+    chunk: &ChunkPages<'_, E>,
+    first: usize,
+    scores: &mut Scores,
+) {
+    let head_size = chunk.keys[first].len();
+    let queries: [&[f32]; ROWS] = std::array::from_fn(|row| &queries[row * head_size..(row + 1) * head_size]);
+    let keys: [&[[E; WIDTH]]; PAGES] = std::array::from_fn(|page| &chunk.keys[first + page][..head_size]);
+    let mut sums = [[lanes.splat(0.0); PAGES]; ROWS];
+    for column in 0..head_size {
+        let mut vectors = [lanes.splat(0.0); PAGES];
+        for page in 0..PAGES {
+            vectors[page] = E::load(lanes, &keys[page][column]);
+        }
+        for row in 0..ROWS {
+            let query = lanes.splat(queries[row][column]);
+            for page in 0..PAGES {
+                sums[row][page] = lanes.fma(query, vectors[page], sums[row][page]);
+            }
+        }
+    }
+    for row in 0..ROWS {
+        for page in 0..PAGES {
+            lanes.store(sums[row][page], &mut scores[row][first + page].0);
+        }
+    }
+}
+
+/// Adds the values of some positions, times the rows' weights, to the rows' results of `lines` lines each.
+pub(super) struct AddValues<'a, E> {
+    pub(super) weights: &'a [[Line; CHUNK_PAGES]],
+    pub(super) chunk: &'a ChunkPages<'a, E>,
+    pub(super) positions: Range<usize>,
+    pub(super) lines: usize,
+    pub(super) results: &'a mut [Line],
+}
+
+impl<E: Element> Kernel for AddValues<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { weights, chunk, positions, lines, results } = self;
+        match weights.len() {
+            1 => add_values_of::<L, E, 1>(lanes, weights, chunk, positions, lines, results),
+            2 => add_values_of::<L, E, 2>(lanes, weights, chunk, positions, lines, results),
+            3 => add_values_of::<L, E, 3>(lanes, weights, chunk, positions, lines, results),
+            4 => add_values_of::<L, E, 4>(lanes, weights, chunk, positions, lines, results),
+            5 => add_values_of::<L, E, 5>(lanes, weights, chunk, positions, lines, results),
+            _ => add_values_of::<L, E, MOST_ROWS>(lanes, weights, chunk, positions, lines, results),
+        }
+    }
+}
+
+#[inline(always)]
+fn add_values_of<L: Lanes, E: Element, const ROWS: usize>(
+    lanes: L,
+    weights: &[[Line; CHUNK_PAGES]],
+    chunk: &ChunkPages<'_, E>,
+    positions: Range<usize>,
+    lines: usize,
+    results: &mut [Line],
+) {
+    let mut line = 0;
+    if L::ATTENTION_VECTORS == 4 {
+        while line + 4 <= lines {
+            add_values_to::<L, E, ROWS, 4>(lanes, weights, chunk, positions.clone(), lines, line, results);
+            line += 4;
+        }
+    }
+    while line < lines {
+        add_values_to::<L, E, ROWS, 1>(lanes, weights, chunk, positions.clone(), lines, line, results);
+        line += 1;
+    }
+}
+
+#[inline(always)]
+fn add_values_to<L: Lanes, E: Element, const ROWS: usize, const LINES: usize>(
+    lanes: L,
+    weights: &[[Line; CHUNK_PAGES]],
+    chunk: &ChunkPages<'_, E>,
+    positions: Range<usize>,
+    lines: usize,
+    first: usize,
+    results: &mut [Line],
+) {
+    let weights: &[[Line; CHUNK_PAGES]; ROWS] = match weights.first_chunk() {
+        Some(weights) => weights,
+        None => return,
+    };
+    let mut sums = [[lanes.splat(0.0); LINES]; ROWS];
+    for row in 0..ROWS {
+        for line in 0..LINES {
+            sums[row][line] = lanes.load(&results[row * lines + first + line].0);
+        }
+    }
+    debug_assert!(positions.end <= CHUNK, "positions of the chunk");
+    for page in positions.start / PAGE_POSITIONS..positions.end.div_ceil(PAGE_POSITIONS) {
+        let from = positions.start.max(page * PAGE_POSITIONS) % PAGE_POSITIONS;
+        let to = (positions.end - page * PAGE_POSITIONS).min(PAGE_POSITIONS);
+        let values = chunk.values[page];
+        for slot in from..to {
+            let row_of_values = &values[slot * lines + first..][..LINES];
+            let mut vectors = [lanes.splat(0.0); LINES];
+            for line in 0..LINES {
+                vectors[line] = E::load(lanes, &row_of_values[line]);
+            }
+            for row in 0..ROWS {
+                let weight = lanes.splat(weights[row][page].0[slot]);
+                for line in 0..LINES {
+                    sums[row][line] = lanes.fma(weight, vectors[line], sums[row][line]);
+                }
+            }
+        }
+    }
+    for row in 0..ROWS {
+        for line in 0..LINES {
+            lanes.store(sums[row][line], &mut results[row * lines + first + line].0);
+        }
+    }
+}
+
+/// What has been seen so far for one row: the largest score, and the sum of the weights relative to it.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) largest: f32,
+    pub(super) sums: Line,
+}
+
+impl Seen {
+    pub(super) const NOTHING: Self = Self { largest: f32::NEG_INFINITY, sums: Line::ZERO };
+}
+
+/// Turns a row's scores of some positions into weights relative to the largest score so far, and brings what was seen
+/// before in line with it. The positions are not none.
+#[inline(always)]
+pub(super) fn weigh<L: Lanes>(
+    lanes: L,
+    scores: &mut [Line; CHUNK_PAGES],
+    positions: &Range<usize>,
+    soft_cap: Option<f32>,
+    seen: &mut Seen,
+    result: &mut [Line],
+) {
+    let pages = positions.start / PAGE_POSITIONS..positions.end.div_ceil(PAGE_POSITIONS);
+    let nothing = lanes.splat(f32::NEG_INFINITY);
+    let mut largest = lanes.splat(seen.largest);
+    for page in pages.clone() {
+        let mut score = lanes.load(&scores[page].0);
+        if let Some(cap) = soft_cap {
+            let tanh = lanes.tanh(lanes.mul(score, lanes.splat(1.0 / cap)));
+            score = lanes.mul(lanes.splat(cap), tanh);
+        }
+        let start = page * PAGE_POSITIONS;
+        if positions.start > start {
+            score = lanes.first(positions.start - start, nothing, score);
+        }
+        if positions.end < start + PAGE_POSITIONS {
+            score = lanes.first(positions.end - start, score, nothing);
+        }
+        lanes.store(score, &mut scores[page].0);
+        largest = lanes.max(score, largest);
+    }
+    let largest = lanes.largest(largest);
+    let mut sums = lanes.load(&seen.sums.0);
+    // Nothing seen before is nothing to bring in line, and a factor of one changes nothing.
+    if largest > seen.largest && seen.largest > f32::NEG_INFINITY {
+        let factor = lanes.exp(lanes.splat(seen.largest - largest));
+        sums = lanes.mul(sums, factor);
+        for line in result {
+            lanes.store(lanes.mul(lanes.load(&line.0), factor), &mut line.0);
+        }
+    }
+    for page in pages {
+        let weight = lanes.exp(lanes.sub(lanes.load(&scores[page].0), lanes.splat(largest)));
+        // Positions left out must weigh nothing, not almost nothing.
+        let start = page * PAGE_POSITIONS;
+        let zero = lanes.splat(0.0);
+        let mut weight = lanes.first(positions.end - start, weight, zero);
+        if positions.start > start {
+            weight = lanes.first(positions.start - start, zero, weight);
+        }
+        sums = lanes.add(sums, weight);
+        lanes.store(weight, &mut scores[page].0);
+    }
+    lanes.store(sums, &mut seen.sums.0);
+    seen.largest = largest;
+}
