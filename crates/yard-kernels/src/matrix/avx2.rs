@@ -10,8 +10,12 @@ use crate::activations::BlockMeta;
 const GROUPS: usize = 8;
 /// Rows of a tile in one register.
 const HALF: usize = TILE / 2;
+/// How far ahead weights are asked for.
+const PREFETCH_BYTES: usize = 4096;
 /// Rows of activations that the registers have room for.
 pub(super) const ROWS: usize = 4;
+/// Rows of activations with which both halves of a tile have room: weights are then read from end to end.
+const ROWS_IN_ONE_PASS: usize = 2;
 
 /// The kernel for so many rows, which are at most four.
 pub(super) fn kernel<F: Format>(rows: usize) -> TileKernel {
@@ -34,41 +38,62 @@ struct BlockScales {
 /// As [`TileKernel`].
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn tile<F: Format, const ROWS: usize>(input: &TileInput, output: &mut TileOutput) {
-    for half in 0..2 {
-        // SAFETY: the caller's; both halves of the tile are there.
-        unsafe { half_tile::<F, ROWS>(input, half, output) };
+    // SAFETY: the caller's; a tile has two halves.
+    unsafe {
+        if ROWS <= ROWS_IN_ONE_PASS {
+            halves_of_tile::<F, ROWS, 2>(input, 0, output);
+        } else {
+            halves_of_tile::<F, ROWS, 1>(input, 0, output);
+            halves_of_tile::<F, ROWS, 1>(input, 1, output);
+        }
     }
 }
 
-/// Eight of the sixteen rows.
+/// One or both halves of the sixteen rows.
 ///
 /// # Safety
 ///
-/// As [`TileKernel`]; `half` is 0 or 1.
+/// As [`TileKernel`]; `first_half + HALVES` is at most 2.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn half_tile<F: Format, const ROWS: usize>(input: &TileInput, half: usize, output: &mut TileOutput) {
-    let mut totals = [_mm256_setzero_ps(); ROWS];
-    let mut numbers = input.numbers.wrapping_add(half * 32);
+unsafe fn halves_of_tile<F: Format, const ROWS: usize, const HALVES: usize>(
+    input: &TileInput,
+    first_half: usize,
+    output: &mut TileOutput,
+) {
+    let mut totals = [[_mm256_setzero_ps(); ROWS]; HALVES];
+    let mut numbers = input.numbers;
     let mut scales = input.scales;
     let mut values = input.rows.values;
     let mut metas = input.rows.meta;
-    let mut header = (_mm256_setzero_ps(), _mm256_setzero_ps());
+    let mut headers = [(_mm256_setzero_ps(), _mm256_setzero_ps()); HALVES];
     for block in 0..input.blocks {
-        // SAFETY: the pointers are within the blocks that the caller vouches for.
+        // SAFETY: the pointers are within the blocks that the caller vouches for; prefetching never faults.
         unsafe {
             if F::HAS_HEADER && block % BLOCKS_A_SUPER == 0 {
-                header = load_header::<F>(scales, half);
+                for half in 0..HALVES {
+                    headers[half] = load_header::<F>(scales, first_half + half);
+                }
                 scales = scales.add(F::SCALES.header_bytes());
             }
-            let block_scales = load_scales::<F>(scales, half, header);
-            let dots: [__m256i; ROWS] = match F::BITS {
-                8 => dots_of_bytes::<ROWS>(numbers, values),
-                6 => dots_of_six_bits::<F, ROWS>(numbers, values, metas, &block_scales),
-                _ => dots_of_few_bits::<F, ROWS>(numbers, values, metas),
-            };
-            for row in 0..ROWS {
-                totals[row] = finish::<F>(dots[row], &block_scales, &*metas.add(row), totals[row]);
+            if first_half == 0 {
+                // The other half lies in the same lines.
+                for line in 0..F::NUMBER_BYTES / 64 {
+                    _mm_prefetch::<_MM_HINT_T0>(numbers.wrapping_add(PREFETCH_BYTES + line * 64).cast());
+                }
+            }
+            for half in 0..HALVES {
+                let block_scales = load_scales::<F>(scales, first_half + half, headers[half]);
+                let numbers = numbers.add((first_half + half) * 32);
+                let dots: [__m256i; ROWS] = match F::BITS {
+                    8 => dots_of_bytes::<ROWS>(numbers, values),
+                    6 => dots_of_six_bits::<F, ROWS>(numbers, values, metas, &block_scales),
+                    _ => dots_of_few_bits::<F, ROWS>(numbers, values, metas),
+                };
+                for row in 0..ROWS {
+                    totals[half][row] =
+                        finish::<F>(dots[row], &block_scales, &*metas.add(row), totals[half][row]);
+                }
             }
             numbers = numbers.add(F::NUMBER_BYTES);
             scales = scales.add(F::SCALES.block_bytes());
@@ -76,9 +101,14 @@ unsafe fn half_tile<F: Format, const ROWS: usize>(input: &TileInput, half: usize
             metas = metas.byte_add(input.rows.stride);
         }
     }
-    for row in 0..ROWS {
-        // SAFETY: eight values of the output.
-        unsafe { _mm256_store_ps(output.0[row].as_mut_ptr().add(half * HALF), totals[row]) };
+    for half in 0..HALVES {
+        for row in 0..ROWS {
+            // SAFETY: eight values of the output.
+            unsafe {
+                let target = output.0[row].as_mut_ptr().add((first_half + half) * HALF);
+                _mm256_store_ps(target, totals[half][row]);
+            }
+        }
     }
 }
 
