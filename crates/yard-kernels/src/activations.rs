@@ -17,7 +17,7 @@ const META_BYTES: usize = size_of::<BlockMeta>();
 /// Blocks that a thread quantizes at a time.
 const BLOCKS_A_PIECE: usize = 64;
 /// Fewer values than this are not worth waking a thread for.
-const WORTH_SHARING: usize = 8192;
+const WORTH_SHARING: usize = 16_384;
 
 /// Beside 32 quantized numbers `q`, which stand for `scale * q`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -16,7 +16,7 @@ pub use activation::Activation;
 pub use rope::{RopeAngles, RopeError, RopeFrequencies, RopePairing, RopeScaling, YarnScaling};
 
 /// Values worth a thread's while.
-const VALUES_A_PIECE: usize = 4096;
+const VALUES_A_PIECE: usize = 8192;
 
 impl Machine {
     /// `values += others`.

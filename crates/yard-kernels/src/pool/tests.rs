@@ -7,30 +7,6 @@ fn pool(threads: usize) -> ThreadPool {
 }
 
 #[test]
-fn every_thread_runs_the_task_once() {
-    for threads in [1, 2, 3, 7] {
-        let pool = pool(threads);
-        for _ in 0..200 {
-            let counts: Vec<AtomicUsize> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
-            pool.run(&|index| {
-                counts[index].fetch_add(1, Ordering::Relaxed);
-            });
-            assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
-        }
-    }
-}
-
-#[test]
-fn the_tasks_of_a_run_are_on_different_threads() {
-    let pool = pool(3);
-    let barrier = Barrier::new(3);
-    // Would never end if two of them shared a thread.
-    pool.run(&|_| {
-        barrier.wait();
-    });
-}
-
-#[test]
 fn for_each_hands_out_every_item_once_in_pieces() {
     for threads in [1, 2, 5] {
         let pool = pool(threads);
@@ -48,60 +24,88 @@ fn for_each_hands_out_every_item_once_in_pieces() {
 }
 
 #[test]
-fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
-    let pool = pool(3);
-    for broken in 0..3 {
-        let finished = AtomicUsize::new(0);
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            pool.run(&|index| {
-                assert_ne!(index, broken, "part {index} is broken");
-                finished.fetch_add(1, Ordering::Relaxed);
+fn many_small_jobs_in_a_row_are_all_done() {
+    for threads in [2, 3, 8] {
+        let pool = pool(threads);
+        for items in 0..3000 {
+            let sum = AtomicUsize::new(0);
+            pool.for_each(items % 17, 1, &|range| {
+                sum.fetch_add(range.start + 1, Ordering::Relaxed);
             });
-        }));
-        let payload = result.unwrap_err();
-        assert!(payload.downcast_ref::<String>().unwrap().contains(&format!("part {broken} is broken")));
-        assert_eq!(finished.load(Ordering::Relaxed), 2);
+            assert_eq!(sum.into_inner(), (0..=items % 17).sum::<usize>());
+        }
     }
-    let count = AtomicUsize::new(0);
-    pool.run(&|_| {
-        count.fetch_add(1, Ordering::Relaxed);
+}
+
+#[test]
+fn all_threads_take_part() {
+    let pool = pool(3);
+    let barrier = Barrier::new(3);
+    // Against the rules, pieces wait for one another: this would never end if fewer threads came.
+    pool.for_each(3, 1, &|_| {
+        barrier.wait();
     });
-    assert_eq!(count.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
+    for threads in [1, 3] {
+        let pool = pool(threads);
+        for broken in 0..30 {
+            let finished = AtomicUsize::new(0);
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                pool.for_each(30, 1, &|range| {
+                    assert_ne!(range.start, broken, "piece {} is broken", range.start);
+                    finished.fetch_add(1, Ordering::Relaxed);
+                });
+            }));
+            let payload = result.unwrap_err();
+            let message = payload.downcast_ref::<String>().unwrap();
+            assert!(message.contains(&format!("piece {broken} is broken")));
+            assert_eq!(finished.load(Ordering::Relaxed), 29);
+        }
+        let count = AtomicUsize::new(0);
+        pool.for_each(10, 1, &|range| {
+            count.fetch_add(range.len(), Ordering::Relaxed);
+        });
+        assert_eq!(count.into_inner(), 10);
+    }
 }
 
 #[test]
 fn work_inside_work_runs_on_its_own_thread() {
     let (outer, other) = (pool(2), pool(2));
     let count = AtomicUsize::new(0);
-    outer.run(&|_| {
-        outer.for_each(10, 3, &|range| {
-            count.fetch_add(range.len(), Ordering::Relaxed);
-        });
-        other.run(&|_| {
-            count.fetch_add(100, Ordering::Relaxed);
-        });
+    outer.for_each(2, 1, &|_| {
+        let here = std::thread::current().id();
+        for pool in [&outer, &other] {
+            pool.for_each(10, 3, &|range| {
+                assert_eq!(std::thread::current().id(), here);
+                count.fetch_add(range.len(), Ordering::Relaxed);
+            });
+        }
     });
-    assert_eq!(count.load(Ordering::Relaxed), 2 * (10 + 2 * 100));
+    assert_eq!(count.into_inner(), 2 * 2 * 10);
 }
 
 #[test]
 fn callers_on_several_threads_take_turns() {
     let pool = pool(2);
-    let inside = AtomicUsize::new(0);
+    let total = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                for _ in 0..100 {
-                    pool.run(&|index| {
-                        if index == 0 {
-                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
-                            inside.fetch_sub(1, Ordering::SeqCst);
-                        }
+                for _ in 0..300 {
+                    let own = AtomicUsize::new(0);
+                    pool.for_each(5, 1, &|range| {
+                        own.fetch_add(range.len(), Ordering::Relaxed);
                     });
+                    total.fetch_add(own.into_inner(), Ordering::Relaxed);
                 }
             });
         }
     });
+    assert_eq!(total.into_inner(), 4 * 300 * 5);
 }
 
 #[cfg(target_os = "linux")]
@@ -109,13 +113,16 @@ fn callers_on_several_threads_take_turns() {
 fn an_idle_pool_sleeps() {
     let pool = pool(3);
     let identities = Mutex::new(Vec::new());
-    pool.run(&|index| {
-        if index > 0 {
-            // The link's target ends with the number of the thread that reads it.
-            let link = std::fs::read_link("/proc/thread-self").unwrap();
+    let barrier = Barrier::new(3);
+    pool.for_each(3, 1, &|_| {
+        barrier.wait();
+        // The link's target ends with the number of the thread that reads it.
+        let link = std::fs::read_link("/proc/thread-self").unwrap();
+        if std::thread::current().name().is_some_and(|name| name.starts_with("kernels-")) {
             identities.lock().unwrap().push(link);
         }
     });
+    assert_eq!(identities.lock().unwrap().len(), 2);
     for identity in identities.into_inner().unwrap() {
         let path = std::path::Path::new("/proc").join(identity).join("stat");
         let asleep = (0..10_000).any(|_| {
