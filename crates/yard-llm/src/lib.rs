@@ -10,8 +10,12 @@ mod config;
 mod error;
 mod families;
 mod model;
+mod tokenizer;
 
 pub use cache::{KeyValueCache, Sequence};
 pub use config::{FeedForward, ModelConfig, Norm, NormKind, Positions, Rotary, Window};
 pub use error::LlmError;
 pub use model::{LogitRows, Model, Part, Scratch};
+pub use tokenizer::{
+    ControlText, Detokenizer, EncodeOptions, SpecialTokens, TokenId, TokenKind, Tokenizer, TokenizerError,
+};

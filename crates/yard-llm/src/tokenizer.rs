@@ -12,13 +12,13 @@ mod characters;
 mod detokenizer;
 mod error;
 mod keys;
+mod merge_table;
 mod merging;
 mod piece_index;
 mod pre_tokenizer;
 mod sentence_pieces;
 mod special_tokens;
 mod vocabulary;
-mod word_cache;
 
 use byte_pairs::BytePairs;
 pub use detokenizer::Detokenizer;
@@ -183,9 +183,11 @@ impl Tokenizer {
         match &self.model {
             Model::BytePairs(pairs) => {
                 let fragment = if pairs.composes() { composed(fragment) } else { Cow::Borrowed(fragment) };
-                pairs.encode(&fragment, merger, tokens);
+                pairs.encode(&self.vocabulary, &fragment, merger, tokens);
             }
-            Model::SentencePieces(pieces) => pieces.encode(fragment, behind_special, merger, tokens),
+            Model::SentencePieces(pieces) => {
+                pieces.encode(&self.vocabulary, fragment, behind_special, merger, tokens)
+            }
         }
     }
 }

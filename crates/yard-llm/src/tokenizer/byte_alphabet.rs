@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn every_byte_has_one_character() {
-        let text: String = (0..END as u32).filter_map(char::from_u32).filter(|c| BYTES[*c as usize].is_some()).collect();
+        let text: String =
+            (0..END as u32).filter_map(char::from_u32).filter(|c| BYTES[*c as usize].is_some()).collect();
         let mut bytes = bytes_of(&text).unwrap();
         bytes.sort_unstable();
         assert_eq!(bytes, (0..=u8::MAX).collect::<Vec<_>>());

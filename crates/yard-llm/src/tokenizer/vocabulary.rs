@@ -86,8 +86,8 @@ impl Vocabulary {
     fn push(&mut self, token: usize, text: &str) -> Result<(), TokenizerError> {
         match (self.kinds[token], self.model) {
             (TokenKind::Byte, _) => {
-                let byte = byte_named(text)
-                    .ok_or_else(|| TokenizerError::Byte { token, text: shown(text) })?;
+                let byte =
+                    byte_named(text).ok_or_else(|| TokenizerError::Byte { token, text: shown(text) })?;
                 self.bytes.push(byte);
             }
             (TokenKind::Normal | TokenKind::Unused, VocabularyModel::BytePairs) => {
