@@ -68,7 +68,7 @@ impl std::ops::BitOr for ActivationForm {
 /// value that is not finite gives results that are not a number, in that row only.
 ///
 /// Rows lie in groups of eight (the last group may be smaller), block after block: of a group of `n` rows, block `b` is
-/// `n` times 32 numbers and then `n` times [`BlockMeta`].
+/// `n` times 32 numbers and then `n` times the scales and sums beside them.
 #[derive(Debug)]
 pub struct ActivationRows {
     rows: usize,

@@ -220,7 +220,7 @@ pub(super) const LAYERS: [Layer; 25] = [
             WIRING,
             TRAINING,
             DATA,
-            &["fs-err", "memmap2", "yard-onnx"],
+            &["yard-onnx"],
         ],
     },
     // Knows models, not who asks for them.

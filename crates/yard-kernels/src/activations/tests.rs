@@ -101,7 +101,7 @@ fn floats_lie_column_by_column_in_groups() {
 }
 
 #[test]
-fn sizes_that_do_not_fit_are_refused_and_leave_no_rows() {
+fn sizes_that_do_not_fit_are_refused_and_change_nothing() {
     let machine = Machine::new(NonZeroUsize::MIN).unwrap();
     let form = ActivationForm { quantized: true, floats: false };
     let mut rows = ActivationRows::new();

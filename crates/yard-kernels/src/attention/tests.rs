@@ -261,6 +261,22 @@ fn sequences_with_a_shared_prefix_have_the_bits_they_have_alone() {
 }
 
 #[test]
+fn a_query_that_is_not_a_number_spoils_its_own_row_only() {
+    let case = case(24, &[(20, 3), (600, 1)]);
+    for cpu in Cpu::every() {
+        let machine = machine(cpu, 1);
+        let mut laid = case.lay(&machine);
+        let width = case.columns() * case.group;
+        laid.queries[width + 5] = f32::NAN;
+        let output = case.attend(&machine, &laid);
+        for (at, value) in output.iter().enumerate() {
+            // The first head of the second row.
+            assert_eq!(value.is_nan(), (width..width + 24).contains(&at), "{cpu:?} {at} {value}");
+        }
+    }
+}
+
+#[test]
 fn a_copied_page_is_read_like_the_first() {
     let machine = machine(Cpu::best(), 1);
     let case = case(40, &[(20, 1)]);

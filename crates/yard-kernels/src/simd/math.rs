@@ -16,7 +16,8 @@ const LN_2_LOW: f32 = -2.121_944_4e-4;
 
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(lanes: L, a: L::V) -> L::V {
-    let bounded = lanes.max(lanes.min(a, lanes.splat(LARGEST_ARGUMENT)), lanes.splat(SMALLEST_ARGUMENT));
+    // In this order of operands, what is not a number stays that.
+    let bounded = lanes.max(lanes.splat(SMALLEST_ARGUMENT), lanes.min(lanes.splat(LARGEST_ARGUMENT), a));
     let power = lanes.round(lanes.mul(bounded, lanes.splat(std::f32::consts::LOG2_E)));
     let rest = lanes.fma(power, lanes.splat(-LN_2_HIGH), bounded);
     let rest = lanes.fma(power, lanes.splat(-LN_2_LOW), rest);

@@ -67,6 +67,16 @@ fn exp_of_zero_is_one() {
 }
 
 #[test]
+fn what_is_not_a_number_stays_that() {
+    for cpu in Cpu::every() {
+        assert!(cpu.run(Map { values: &[f32::NAN], function: Exp })[0].is_nan());
+        assert!(cpu.run(Map { values: &[f32::NAN], function: Tanh })[0].is_nan());
+        assert!(cpu.run(Map { values: &[f32::NAN], function: Sigmoid })[0].is_nan());
+        assert!(cpu.run(Map { values: &[f32::NAN], function: Erf })[0].is_nan());
+    }
+}
+
+#[test]
 fn tanh_is_within_its_error_and_the_same_on_every_path() {
     check(Tanh, f64::tanh, 0.0, 2e-7);
 }
