@@ -37,6 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             attention(&machine)?;
         }
         products(&machine, &filter)?;
+        if "packing".contains(&filter) {
+            packing(&machine)?;
+        }
     }
     Ok(())
 }
@@ -100,6 +103,20 @@ fn products(machine: &Machine, filter: &str) -> Result<(), Box<dyn std::error::E
                 );
             }
         }
+    }
+    Ok(())
+}
+
+/// What loading a model costs, in bytes of the file.
+fn packing(machine: &Machine) -> Result<(), Box<dyn std::error::Error>> {
+    let (rows, columns) = (8192, 2048);
+    for kind in BlockType::ALL {
+        let bytes = vec![0x55; rows * kind.row_bytes(columns)?];
+        let seconds = fastest(|| {
+            let packed = PackedMatrix::pack(machine, kind, rows, columns, &bytes);
+            black_box(packed.unwrap_or_else(|error| panic!("{error}")));
+        });
+        println!("packing {:17} {:8.2} GB/s", kind.name(), bytes.len() as f64 / seconds / 1e9);
     }
     Ok(())
 }
