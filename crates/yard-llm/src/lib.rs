@@ -10,12 +10,17 @@ mod config;
 mod error;
 mod families;
 mod model;
+mod sampling;
 mod tokenizer;
 
 pub use cache::{KeyValueCache, Sequence};
 pub use config::{FeedForward, ModelConfig, Norm, NormKind, Positions, Rotary, Window};
 pub use error::LlmError;
 pub use model::{LogitRows, Model, Part, Scratch};
+pub use sampling::{
+    AllowedTokens, Sampled, Sampler, SamplingError, SamplingOptions, SamplingScratch, StopMatcher,
+    StopOptions, StopReason, StoppedText, TokenLogProbability,
+};
 pub use tokenizer::{
     ControlText, Detokenizer, EncodeOptions, SpecialTokens, TokenId, TokenKind, Tokenizer, TokenizerError,
 };
