@@ -255,7 +255,7 @@ def a_category_that_training_has_not_seen(running, folder):
     for model in ("logistic", "trees"):
         spec = folder / "spec.toml"
         spec.write_text(specification(model, data='dataset = "colours"', name=model))
-        assert running.run("train", str(spec))["state"] == "succeeded"
+        assert running.run("train", str(spec))["version"] == 1
 
         def shares(*colours, model=model):
             inputs = [
@@ -337,6 +337,32 @@ def a_specification_that_asks_a_server_for_a_path(running, folder):
     assert running.run("jobs")["jobs"] == []
 
 
+def a_data_set_that_a_job_still_reads_is_not_deleted(running, folder):
+    (folder / "rows.csv").write_text(rows())
+    for line in ("", "1,red,a\n"):
+        (folder / "rows.csv").write_text(rows() + line)
+        running.run("data", "add", "colours", str(folder / "rows.csv"))
+    training = {"epochs": 100_000}
+    data = {"dataset": "colours:1", "label": "label"}
+    layers = [{"type": "dense", "units": 2, "activation": "softmax"}]
+    model = {"kind": "network", "layers": layers}
+    identity = submit(running, {"name": "m", "data": data, "model": model, "training": training})
+    wait_until(lambda: job(running, identity)["state"] == "running")
+
+    def remove(*arguments):
+        return running.run("data", "rm", *arguments, check=False, json_answer=False)
+
+    said = remove("colours:1")
+    assert said.returncode != 0 and f"is still read by job {identity}" in said.stderr, said
+    assert remove("colours").returncode == 2 and "say which version" in remove("colours").stderr
+    running.run("jobs", "cancel", identity)
+    wait_until(lambda: job(running, identity)["state"] == "cancelled")
+    assert remove("colours", "--all").returncode == 0
+    assert running.run("data", "list")["data_sets"] == []
+    assert running.run("gc")["deleted"] == 2
+    assert remove("colours:1").returncode == 5
+
+
 def may_mount():
     """How to run something that may mount a file system of its own, if that is allowed here."""
     unshare = shutil.which("unshare")
@@ -362,6 +388,7 @@ run_all(
     *([a_disk_that_is_full_in_mid_run] if PRIVATE_MOUNTS else []),
     a_memory_limit_that_is_reached,
     on_a_server(a_specification_that_asks_a_server_for_a_path),
+    on_a_server(a_data_set_that_a_job_still_reads_is_not_deleted),
     missing=[] if PRIVATE_MOUNTS else [a_disk_that_is_full_in_mid_run],
     reason="this needs `unshare` and a kernel that lets users mount a file system of their own",
 )

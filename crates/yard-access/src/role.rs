@@ -35,6 +35,8 @@ pub enum Permission {
     ReadDataSets,
     /// Add versions of a data set.
     AddDataSets,
+    /// Delete versions of a data set.
+    RemoveDataSets,
 }
 
 /// What a key is for.
@@ -57,7 +59,7 @@ pub struct UnknownRole(pub String);
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Predict,
         Self::ReadModel,
         Self::ListModels,
@@ -73,6 +75,7 @@ impl Permission {
         Self::Train,
         Self::ReadDataSets,
         Self::AddDataSets,
+        Self::RemoveDataSets,
     ];
 
     /// What it allows, in words that follow "may" or "may not".
@@ -93,6 +96,7 @@ impl Permission {
             Self::Train => "train models",
             Self::ReadDataSets => "read data sets",
             Self::AddDataSets => "add data sets",
+            Self::RemoveDataSets => "remove data sets",
         }
     }
 
@@ -122,7 +126,8 @@ impl Role {
             | Permission::Configure
             | Permission::Train
             | Permission::ReadDataSets
-            | Permission::AddDataSets => matches!(self, Self::Admin | Self::Publisher),
+            | Permission::AddDataSets
+            | Permission::RemoveDataSets => matches!(self, Self::Admin | Self::Publisher),
             Permission::ManageKeys | Permission::ReadAudit | Permission::CollectGarbage => {
                 matches!(self, Self::Admin)
             }
@@ -162,8 +167,17 @@ mod tests {
     fn each_role_grants_its_row_of_the_table() {
         use Permission::*;
         let consumer = [Predict, ReadModel, ListModels, ReadMetrics];
-        let publisher =
-            [PushModel, Promote, Archive, LoadUnload, Configure, Train, ReadDataSets, AddDataSets];
+        let publisher = [
+            PushModel,
+            Promote,
+            Archive,
+            LoadUnload,
+            Configure,
+            Train,
+            ReadDataSets,
+            AddDataSets,
+            RemoveDataSets,
+        ];
         for permission in Permission::ALL {
             assert!(Role::Admin.grants(permission), "{permission:?}");
             let consumes = consumer.contains(&permission);

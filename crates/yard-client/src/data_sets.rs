@@ -37,6 +37,13 @@ impl Client {
         self.get_json(self.url(["api", "v1", "datasets", name.as_str(), "versions", &version])).await
     }
 
+    /// Deletes a version of a data set that no job reads.
+    pub async fn remove_data_set(&self, name: &ModelName, version: VersionNumber) -> Result<(), ClientError> {
+        let version = version.to_string();
+        let url = self.url(["api", "v1", "datasets", name.as_str(), "versions", &version]);
+        self.done(self.request(Method::DELETE, url)).await
+    }
+
     /// Sends files and makes them the next version of a data set. `description` says what is known of them.
     ///
     /// When `stop` ends first or the server refuses them, the upload is given up; `None` is returned when it was `stop`.

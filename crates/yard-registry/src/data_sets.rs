@@ -80,6 +80,9 @@ pub trait DataSetStore: Send + Sync {
         number: VersionNumber,
     ) -> Result<Vec<FileRecord>, StoreError>;
 
+    /// Deletes a version; its number is never used again. [`StoreError::Missing`] without such a version.
+    async fn remove_data_set(&self, name: &ModelName, number: VersionNumber) -> Result<(), StoreError>;
+
     /// Begins a draft.
     async fn insert_draft(&self, draft: &DataSetDraft) -> Result<(), StoreError>;
     /// All drafts, by age.

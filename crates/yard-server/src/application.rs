@@ -20,6 +20,7 @@ mod push;
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use tokio::sync::RwLock;
 use yard_access::{Access, Principal};
 use yard_registry::{EngineStamp, Registry, RegistryError};
 use yard_serving::{Lease, QueueOptions, Serving, ServingError};
@@ -64,13 +65,15 @@ struct Shared {
     names: ArcSwap<Vec<ModelName>>,
     /// Set once, after this was made: what jobs make is announced here.
     jobs: OnceLock<JobService>,
+    /// Held for writing while a data set is deleted, for reading from where a job finds its data sets until it is a row.
+    data_sets: RwLock<()>,
 }
 
 impl Application {
     /// Joins the parts.
     pub async fn new(parts: ApplicationParts) -> Result<Self, RegistryError> {
-        let application =
-            Self { shared: Arc::new(Shared { parts, names: ArcSwap::default(), jobs: OnceLock::new() }) };
+        let (names, jobs, data_sets) = (ArcSwap::default(), OnceLock::new(), RwLock::new(()));
+        let application = Self { shared: Arc::new(Shared { parts, names, jobs, data_sets }) };
         application.refresh_names().await?;
         Ok(application)
     }
@@ -88,6 +91,10 @@ impl Application {
     /// What is in memory.
     pub fn serving(&self) -> &Serving {
         &self.shared.parts.serving
+    }
+
+    fn data_set_lock(&self) -> &RwLock<()> {
+        &self.shared.data_sets
     }
 
     pub(crate) fn queue_defaults(&self) -> &QueueOptions {

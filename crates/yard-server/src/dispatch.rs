@@ -113,6 +113,7 @@ pub(crate) async fn run(endpoint: E, call: OwnedCall, payload: Payload) -> Resul
         E::ListDataSets => data_sets::list(call).await,
         E::ListDataSetVersions => data_sets::list_versions(call).await,
         E::ShowDataSet => data_sets::show(call).await,
+        E::RemoveDataSet => data_sets::remove(call).await,
         E::BeginDataSet => data_sets::begin(call, &payload).await,
         E::ShowDataSetDraft => data_sets::show_draft(call).await,
         E::PutDataFile => data_sets::put_file(call, payload).await,

@@ -185,7 +185,7 @@ impl From<ApplicationError> for Failure {
                 };
                 Self::of(error).with_param(param)
             }
-            error @ ApplicationError::NoJobs => Self::of(error),
+            error @ (ApplicationError::NoJobs | ApplicationError::DataSetInUse { .. }) => Self::of(error),
             ApplicationError::Member { member, message } => Self::invalid(message).with_param(member),
         }
     }

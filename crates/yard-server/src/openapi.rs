@@ -258,7 +258,7 @@ const fn answer_schema(endpoint: E) -> (&'static str, Option<&'static str>) {
         E::ShowAudit => ("200", Some("AuditPage")),
         E::CollectGarbage => ("200", Some("GarbageBody")),
         E::ShowStatus => ("200", Some("StatusBody")),
-        E::RemoveAlias | E::AbortUpload | E::AbortDataSet | E::RevokeKey => ("204", None),
+        E::RemoveAlias | E::AbortUpload | E::AbortDataSet | E::RemoveDataSet | E::RevokeKey => ("204", None),
         _ => ("200", None),
     }
 }

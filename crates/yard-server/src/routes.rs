@@ -138,6 +138,7 @@ pub(crate) enum Endpoint {
     ListDataSets,
     ListDataSetVersions,
     ShowDataSet,
+    RemoveDataSet,
     BeginDataSet,
     ShowDataSetDraft,
     PutDataFile,

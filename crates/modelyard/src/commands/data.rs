@@ -13,7 +13,7 @@ use yard_types::{ModelName, VersionNumber};
 use super::{Session, on_runtime, session};
 use crate::{
     cli::GlobalArgs,
-    exit::Interrupted,
+    exit::{Interrupted, UsageError},
     output::{Output, Table, bytes},
 };
 
@@ -31,6 +31,7 @@ enum DataCommand {
     List(ListArgs),
     /// Show one version of a data set
     Show(ShowArgs),
+    Rm(RemoveArgs),
     /// Show what each column of files holds; runs here, without a server
     #[command(disable_help_flag = true)]
     Describe(LabArgs),
@@ -76,6 +77,21 @@ struct ShowArgs {
     reference: (ModelName, Option<VersionNumber>),
 }
 
+/// Delete a version of a data set from a server
+///
+/// It is refused while a job that is queued or running reads it. Models that were trained on it stay, with its name and
+/// digest in their passports; they can no longer be trained again. `modelyard gc` then frees its space.
+#[derive(Debug, clap::Args)]
+struct RemoveArgs {
+    /// The data set and its version: NAME:VERSION, or NAME with --all
+    #[arg(value_name = "NAME:VERSION", value_parser = read_reference)]
+    reference: (ModelName, Option<VersionNumber>),
+
+    /// Delete all versions
+    #[arg(long)]
+    all: bool,
+}
+
 #[derive(Debug, clap::Args)]
 struct LabArgs {
     /// Files and options; `--help` lists them
@@ -108,6 +124,7 @@ pub(crate) fn run(args: DataArgs, global: &GlobalArgs, output: Output) -> Result
             DataCommand::Add(args) => add(&args, &session).await,
             DataCommand::List(args) => list(&args, &session).await,
             DataCommand::Show(args) => show(&args, &session).await,
+            DataCommand::Rm(args) => remove(&args, &session).await,
             // Returned above.
             _ => Ok(()),
         }
@@ -170,6 +187,33 @@ async fn show(args: &ShowArgs, session: &Session) -> Result<()> {
     let (name, version) = &args.reference;
     let data_set = session.client.data_set(name, *version).await?;
     session.output.data(&data_set, || render(&data_set))
+}
+
+async fn remove(args: &RemoveArgs, session: &Session) -> Result<()> {
+    let Session { client, output } = session;
+    let (name, version) = &args.reference;
+    let versions: Vec<VersionNumber> = match (version, args.all) {
+        (Some(version), false) => vec![*version],
+        (None, true) => {
+            let all = client.data_set_versions(name).await?;
+            all.iter().filter_map(|known| VersionNumber::new(known.version).ok()).collect()
+        }
+        (None, false) => {
+            return Err(UsageError(format!(
+                "say which version: {name}:1 for example, or --all for every one"
+            ))
+            .into());
+        }
+        (Some(_), true) => {
+            return Err(UsageError(format!("--all deletes every version: say {name} alone")).into());
+        }
+    };
+    for version in versions {
+        let removed = client.remove_data_set(name, version).await;
+        removed.with_context(|| format!("cannot delete '{name}:{version}'"))?;
+        output.talk(format!("{name} version {version} deleted"));
+    }
+    Ok(())
 }
 
 fn render(data_set: &DataSetBody) -> String {

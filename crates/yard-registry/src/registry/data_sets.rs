@@ -59,6 +59,21 @@ impl Registry {
         Ok(self.store.data_set_files(&record.name, record.number).await?)
     }
 
+    /// Deletes a version of a data set. Its number is never used again; what nothing else points at is deleted by the next
+    /// garbage collection. Whether something still reads it is the caller's to know.
+    pub async fn remove_data_set(
+        &self,
+        name: &ModelName,
+        number: VersionNumber,
+    ) -> Result<(), RegistryError> {
+        self.store.remove_data_set(name, number).await.map_err(|error| match error {
+            StoreError::Missing(_) => {
+                RegistryError::UnknownDataSetVersion { name: name.clone(), version: number }
+            }
+            other => other.into(),
+        })
+    }
+
     /// Lays the files of a version out in a directory. It is there as long as the lease.
     pub async fn open_data_set(&self, record: &DataSetRecord) -> Result<PackageLease, RegistryError> {
         let files = self.data_set_files(record).await?;

@@ -55,6 +55,7 @@ macro_rules! registry_store_suite {
             what_is_referred_to_is_what_versions_and_open_uploads_hold
             a_draft_becomes_a_version_and_is_gone
             versions_of_data_sets_count_up
+            a_version_that_was_removed_is_gone_for_good
             contents_of_data_sets_are_referred_to
         }
     };

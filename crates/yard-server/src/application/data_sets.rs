@@ -60,6 +60,26 @@ impl Application {
         Ok(self.registry().data_set(name, number).await?)
     }
 
+    /// Deletes a version that no job reads which is queued or running. Versions of models that were trained on it stay: they
+    /// name it and its digest, which is what is known of it from then on.
+    pub(crate) async fn remove_data_set(
+        &self,
+        principal: &Principal,
+        name: &ModelName,
+        version: VersionNumber,
+    ) -> Result<(), ApplicationError> {
+        self.visible_data_set(principal, name, Some(version)).await?;
+        principal.require(Permission::RemoveDataSets, Some(name))?;
+        // No job can name it between the look at the jobs and the end of the version.
+        let _nobody_submits = self.data_set_lock().write().await;
+        let jobs = self.jobs_that_read(name, version).await?;
+        if !jobs.is_empty() {
+            return Err(ApplicationError::DataSetInUse { name: name.clone(), version, jobs });
+        }
+        self.registry().remove_data_set(name, version).await?;
+        self.record(principal, "dataset.remove", name.as_str(), &format!("version {version}")).await
+    }
+
     /// Begins a version of a data set.
     pub(crate) async fn begin_data_set(
         &self,

@@ -1,11 +1,11 @@
 //! How a use case fails: as the layer below it did, or for a reason of its own.
 
 use yard_access::AccessError;
-use yard_jobs::JobsError;
+use yard_jobs::{JobId, JobsError};
 use yard_registry::RegistryError;
 use yard_serving::ServingError;
 use yard_spec::SpecError;
-use yard_types::{Coded, ErrorCode};
+use yard_types::{Coded, ErrorCode, ModelName, VersionNumber};
 
 /// Why a use case was not done.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,19 @@ pub(crate) enum ApplicationError {
     /// This server runs no jobs.
     #[error("this server runs no jobs: install modelyard-lab beside modelyard and start it again")]
     NoJobs,
+    /// Jobs that have not ended read it.
+    #[error(
+        "data set '{name}:{version}' is still read by {}: wait for its end, or call it off (modelyard jobs cancel)",
+        listed(jobs)
+    )]
+    DataSetInUse {
+        /// The data set.
+        name: ModelName,
+        /// Its version.
+        version: VersionNumber,
+        /// The jobs.
+        jobs: Vec<JobId>,
+    },
     /// A member of the request cannot be used.
     #[error("{message}")]
     Member {
@@ -46,10 +59,20 @@ impl Coded for ApplicationError {
             Self::Serving(error) => error.code(),
             Self::Jobs(error) => error.code(),
             Self::Spec(error) => error.code(),
+            Self::DataSetInUse { .. } => ErrorCode::Conflict,
             Self::NoJobs => ErrorCode::Unsupported,
             Self::Member { .. } => ErrorCode::InvalidArgument,
         }
     }
+}
+
+/// A few of them: there may be many.
+fn listed(jobs: &[JobId]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<String> = jobs.iter().take(SHOWN).map(|job| format!("job {job}")).collect();
+    let more = jobs.len().saturating_sub(SHOWN);
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 /// The error for a member that cannot be used.

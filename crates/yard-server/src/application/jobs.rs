@@ -2,12 +2,14 @@
 
 mod results;
 
+use std::collections::BTreeSet;
+
 use yard_access::{Permission, Principal, Visibility};
 use yard_api::management::{JobBody, JobPage, LogList, MetricList, NewJobBody};
 use yard_jobs::{Demand, Job, JobId, JobKind, JobQuery, JobState, Jobs, JobsError, NewJob, Owner};
 use yard_registry::RegistryError;
 use yard_spec::{DatasetRef, TrainingSpec};
-use yard_types::{ModelName, Timestamp};
+use yard_types::{ModelName, Timestamp, VersionNumber};
 
 pub use results::JobResults;
 
@@ -71,6 +73,7 @@ impl Application {
                  name them in data.dataset, or train with `modelyard train --local`",
             ));
         }
+        let _no_data_set_goes_meanwhile = self.data_set_lock().read().await;
         let spec = self.pin_data_sets(principal, spec).await?;
         let service = self.job_service()?;
         let memory_bytes = body.memory_bytes.unwrap_or(service.default_memory_bytes);
@@ -84,7 +87,7 @@ impl Application {
             kind,
             model: spec.name.clone(),
             spec: spec.to_json(),
-            // Contents of data sets are kept by the data sets, of which no version is ever deleted.
+            // Contents of data sets are kept by the data sets, of which no version is deleted while a job reads it.
             inputs: Vec::new(),
             // What a search asks is for each of its trials.
             demand: Demand { threads, memory_bytes },
@@ -93,6 +96,30 @@ impl Application {
         let job = service.jobs.submit(new).await?;
         self.record(principal, "job.submit", job.model.as_str(), &format!("job {}", job.id)).await?;
         Ok(bodies::job(&job))
+    }
+
+    /// The jobs that have not ended and read a version of a data set. Trials read what their search reads.
+    pub(super) async fn jobs_that_read(
+        &self,
+        name: &ModelName,
+        version: VersionNumber,
+    ) -> Result<Vec<JobId>, ApplicationError> {
+        let Some(service) = self.shared.jobs.get() else { return Ok(Vec::new()) };
+        let reference = DatasetRef { name: name.clone(), version: Some(version) };
+        let mut found = BTreeSet::new();
+        // Twice through the queue: a job that goes back into it meanwhile must not slip through between both looks.
+        for state in [JobState::Queued, JobState::Running, JobState::Queued] {
+            let mut query = JobQuery { state: Some(state), search: None, after: None, limit: ROWS_AT_ONCE };
+            loop {
+                let rows = service.jobs.jobs(&query).await?;
+                found.extend(rows.iter().filter(|job| reads(job, &reference)).map(|job| job.id));
+                query.after = rows.last().map(|job| (job.created_at, job.id));
+                if rows.len() < ROWS_AT_ONCE as usize {
+                    break;
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     /// Writes the version that "the newest" means now into the specification: an attempt that goes on tomorrow reads the
@@ -209,6 +236,13 @@ impl JobFilter {
         };
         read().ok_or_else(|| member("after", "'after' is the 'next_after' of the page before"))
     }
+}
+
+/// Whether a job's specification names this version of a data set. One that cannot be read is run by nobody.
+fn reads(job: &Job, data_set: &DatasetRef) -> bool {
+    let Ok(spec) = TrainingSpec::from_json(&job.spec) else { return false };
+    let test = spec.data.test.as_ref().and_then(|test| test.dataset.as_ref());
+    spec.data.dataset.iter().chain(test).any(|named| named == data_set)
 }
 
 fn place((at, id): (Timestamp, JobId)) -> String {

@@ -40,6 +40,21 @@ pub(super) async fn show(call: &OwnedCall) -> Result<Answer, Failure> {
     json(StatusCode::OK, &call.state.application.data_set(&call.principal, &name, number).await?)
 }
 
+/// Only by its number: what is the newest may be another version by the time the request is here.
+pub(super) async fn remove(call: &OwnedCall) -> Result<Answer, Failure> {
+    let name = name(call)?;
+    let number = match call.parameter("version") {
+        NEWEST => {
+            return Err(Failure::invalid(
+                "a version is deleted by its number: the newest may be another by now",
+            ));
+        }
+        text => text.parse().map_err(|_| Failure::not_found("there is no such version"))?,
+    };
+    call.state.application.remove_data_set(&call.principal, &name, number).await?;
+    Ok(empty(StatusCode::NO_CONTENT))
+}
+
 pub(super) async fn begin(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
     let new: NewDataSetBody = payload.document()?;
     let draft = call.state.application.begin_data_set(&call.principal, &new).await?;

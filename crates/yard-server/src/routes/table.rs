@@ -68,6 +68,7 @@ pub(crate) const ROUTES: &[Route] = &[
     get("/api/v1/datasets", E::ListDataSets, "The newest version of every data set").needs(ReadDataSets),
     get("/api/v1/datasets/{data_set}/versions", E::ListDataSetVersions, "The versions of a data set").needs(ReadDataSets),
     get("/api/v1/datasets/{data_set}/versions/{version}", E::ShowDataSet, "One version of a data set; `latest` is the newest").needs(ReadDataSets),
+    delete("/api/v1/datasets/{data_set}/versions/{version}", E::RemoveDataSet, "Delete one version of a data set that no job reads").needs(RemoveDataSets),
     post("/api/v1/dataset-uploads", E::BeginDataSet, "Begin a version of a data set").finishes().needs(AddDataSets),
     get("/api/v1/dataset-uploads/{upload}", E::ShowDataSetDraft, "One upload of a data set").needs(AddDataSets),
     put("/api/v1/dataset-uploads/{upload}/files/{*path}", E::PutDataFile, "Send a file of a data set").takes(Body::File).cancels().needs(AddDataSets),

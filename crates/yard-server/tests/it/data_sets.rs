@@ -85,6 +85,46 @@ async fn a_job_names_the_version_that_was_the_newest_when_it_was_submitted() {
 }
 
 #[tokio::test]
+async fn a_version_is_deleted_once_no_job_reads_it_and_its_space_is_freed() {
+    let server = TestServer::start().await;
+    add(&server, "prices", "a,label\n1,x\n", json!({})).await.expect(201);
+    add(&server, "prices", "a,label\n2,y\n", json!({})).await.expect(201);
+    let delete = |path: &str| send(server.request(Method::DELETE, &format!("/api/v1/datasets/{path}")));
+
+    server.lab.script("m", "gate");
+    let spec = json!({
+        "name": "m",
+        "data": {"builtin": "iris", "test": {"dataset": "prices:1"}},
+        "split": {"train": 0.8, "validation": 0.2, "test": 0.0},
+        "model": {"kind": "logistic"},
+    });
+    let job = server.post("/api/v1/jobs", json!({"spec": spec})).await.expect(202).json();
+    let job = job["id"].as_str().unwrap();
+    let refused = delete("prices/versions/1").await.expect(409).error();
+    let expected = format!(
+        "data set 'prices:1' is still read by job {job}: wait for its end, or call it off (modelyard jobs cancel)"
+    );
+    assert_eq!(refused, expected);
+    delete("prices/versions/latest").await.expect(400);
+    delete("prices/versions/2").await.expect(204);
+    server.post(&format!("/api/v1/jobs/{job}/cancel"), json!({})).await.expect(200);
+    ended(&server, job).await;
+    delete("prices/versions/1").await.expect(204);
+
+    for gone in ["prices/versions/1", "prices/versions/2", "absent/versions/1"] {
+        delete(gone).await.expect(404);
+    }
+    server.get("/api/v1/datasets/prices/versions").await.expect(404);
+    assert_eq!(server.get("/api/v1/datasets").await.expect(200).json(), json!({"data_sets": []}));
+    let collected = server.post("/api/v1/gc", json!({})).await.expect(200).json();
+    assert_eq!(collected["deleted"], 2, "{collected}");
+    assert!(server.get("/api/v1/audit").await.expect(200).text().contains("dataset.remove"));
+    // A number is not used twice.
+    let next = add(&server, "prices", "a,label\n3,z\n", json!({})).await.expect(201).json();
+    assert_eq!(next["version"], 3);
+}
+
+#[tokio::test]
 async fn a_data_set_whose_name_a_key_may_not_see_looks_like_a_missing_one() {
     let server = TestServer::start().await;
     add(&server, "secret", "a\n1\n", json!({})).await.expect(201);
@@ -96,6 +136,9 @@ async fn a_data_set_whose_name_a_key_may_not_see_looks_like_a_missing_one() {
         let missing = get(format!("/api/v1/datasets/absent/{path}")).await.expect(404);
         assert_eq!(hidden.error().replace("secret", "NAME"), missing.error().replace("absent", "NAME"));
     }
+    let delete = |path: &str| send(server.bare(Method::DELETE, path).bearer_auth(&key));
+    delete("/api/v1/datasets/secret/versions/1").await.expect(404);
+    server.get("/api/v1/datasets/secret/versions/1").await.expect(200);
     get(format!("/api/v1/dataset-uploads/{upload}")).await.expect(404);
     assert_eq!(get("/api/v1/datasets".to_owned()).await.expect(200).json(), json!({"data_sets": []}));
     let post = |path: &str, body: Value| send(server.bare(Method::POST, path).bearer_auth(&key).json(&body));

@@ -64,6 +64,26 @@ impl DataSetStore for SqliteRegistryStore {
         files(&rows)
     }
 
+    async fn remove_data_set(&self, name: &ModelName, number: VersionNumber) -> Result<(), StoreError> {
+        let mut transaction = self.database.write().await.map_err(backend)?;
+        sqlx::query("DELETE FROM data_set_files WHERE name = ? AND number = ?")
+            .bind(name.as_str())
+            .bind(number.get())
+            .execute(&mut *transaction)
+            .await
+            .map_err(backend)?;
+        let done = sqlx::query("DELETE FROM data_set_versions WHERE name = ? AND number = ?")
+            .bind(name.as_str())
+            .bind(number.get())
+            .execute(&mut *transaction)
+            .await
+            .map_err(backend)?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Missing(format!("data set {name} version {number}")));
+        }
+        transaction.commit().await.map_err(backend)
+    }
+
     async fn insert_draft(&self, draft: &DataSetDraft) -> Result<(), StoreError> {
         let mut transaction = self.database.write().await.map_err(backend)?;
         sqlx::query("INSERT INTO data_set_drafts (id, name, created_at, created_by) VALUES (?, ?, ?, ?)")

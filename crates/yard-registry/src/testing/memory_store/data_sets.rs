@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct DataSetRows {
     versions: BTreeMap<(ModelName, VersionNumber), (DataSetRecord, Vec<FileRecord>)>,
     drafts: BTreeMap<UploadId, (DataSetDraft, BTreeMap<PackagePath, FileRecord>)>,
+    /// The last number of each data set, whether or not its version is still there.
+    last: BTreeMap<ModelName, VersionNumber>,
 }
 
 impl DataSetRows {
@@ -68,6 +70,11 @@ impl DataSetStore for MemoryRegistryStore {
         Ok(found.map(|(_, files)| files.clone()).unwrap_or_default())
     }
 
+    async fn remove_data_set(&self, name: &ModelName, number: VersionNumber) -> Result<(), StoreError> {
+        let removed = self.rows().data_sets.versions.remove(&(name.clone(), number));
+        removed.map(drop).ok_or_else(|| StoreError::Missing(format!("data set {name} version {number}")))
+    }
+
     async fn insert_draft(&self, draft: &DataSetDraft) -> Result<(), StoreError> {
         self.rows().data_sets.drafts.insert(draft.id, (draft.clone(), BTreeMap::new()));
         Ok(())
@@ -110,7 +117,7 @@ impl DataSetStore for MemoryRegistryStore {
         if package_digest(&files) != new.digest {
             return Err(StoreError::Conflict("a file of the data set came in meanwhile".to_owned()));
         }
-        let last = rows.data_sets.of(&draft.name).next_back().map(|record| record.number);
+        let last = rows.data_sets.last.get(&draft.name).copied();
         let number = last.map_or(Some(VersionNumber::FIRST), VersionNumber::next).unwrap();
         let record = DataSetRecord {
             name: draft.name.clone(),
@@ -123,6 +130,7 @@ impl DataSetStore for MemoryRegistryStore {
             schema: new.schema.clone(),
             statistics: new.statistics.clone(),
         };
+        rows.data_sets.last.insert(record.name.clone(), number);
         rows.data_sets.versions.insert((record.name.clone(), number), (record, files));
         rows.data_sets.drafts.remove(&new.draft);
         Ok(number)

@@ -73,6 +73,29 @@ pub async fn a_draft_becomes_a_version_and_is_gone(store: Store) {
     assert!(missing(store.insert_data_set(&new).await.map(drop)));
 }
 
+/// The others stay, and the number is not given again.
+pub async fn a_version_that_was_removed_is_gone_for_good(store: Store) {
+    for (id, fill) in [(1, 1), (2, 2)] {
+        made(&store, id, "d", fill).await;
+    }
+    store.remove_data_set(&model("d"), number(2)).await.unwrap();
+    assert_eq!(store.data_set(&model("d"), Some(number(2))).await.unwrap(), None);
+    assert_eq!(store.data_set(&model("d"), None).await.unwrap().unwrap().number, number(1));
+    assert_eq!(store.data_set_files(&model("d"), number(2)).await.unwrap(), []);
+    let referenced = store.referenced_digests().await.unwrap();
+    assert!(referenced.contains(&digest(1)) && !referenced.contains(&digest(2)));
+    assert_eq!(made(&store, 3, "d", 3).await, number(3));
+    for absent in [2, 9] {
+        let missing = store.remove_data_set(&model("d"), number(absent)).await;
+        assert!(matches!(missing, Err(StoreError::Missing(_))), "{absent}");
+    }
+    for left in [1, 3] {
+        store.remove_data_set(&model("d"), number(left)).await.unwrap();
+    }
+    assert_eq!(store.data_sets().await.unwrap(), []);
+    assert_eq!(made(&store, 4, "d", 4).await, number(4));
+}
+
 /// In each data set, which is no model.
 pub async fn versions_of_data_sets_count_up(store: Store) {
     for (id, name, fill, expected) in [(1, "b", 1, 1), (2, "b", 2, 2), (3, "a", 3, 1), (4, "b", 2, 3)] {
