@@ -28,7 +28,7 @@ use sentence_pieces::SentencePieces;
 pub use special_tokens::SpecialTokens;
 use special_tokens::{Found, SpecialMatcher};
 pub use vocabulary::TokenKind;
-use vocabulary::{Vocabulary, VocabularyModel};
+use vocabulary::{SPACE_MARK, Vocabulary, VocabularyModel};
 
 /// A token's place in the vocabulary.
 pub type TokenId = u32;
@@ -103,7 +103,8 @@ impl Tokenizer {
         }
         let mut merger = Merger::default();
         let mut behind_special = true;
-        self.matcher.split(text, options.parse_special, |found| match found {
+        let text = self.with_plain_spaces(text);
+        self.matcher.split(&text, options.parse_special, |found| match found {
             Found::Token(token) => {
                 tokens.push(token);
                 behind_special = true;
@@ -164,6 +165,17 @@ impl Tokenizer {
     #[must_use]
     pub fn chat_template(&self) -> Option<&str> {
         self.chat_template.as_deref()
+    }
+
+    /// SentencePiece writes spaces as another character, so that the two are the same to its vocabularies. Here both are
+    /// written as spaces.
+    fn with_plain_spaces<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.model {
+            Model::SentencePieces(_) if text.contains(SPACE_MARK) => {
+                Cow::Owned(text.replace(SPACE_MARK, " "))
+            }
+            _ => Cow::Borrowed(text),
+        }
     }
 
     /// What a token adds to a text.

@@ -16,7 +16,7 @@ use super::{TokenId, TokenizerError, keys};
 pub(super) struct BytePairs {
     pre_tokenizer: &'static PreTokenizer,
     /// The token of each single byte. What a vocabulary has no byte for is left out of the tokens.
-    byte_tokens: [Option<TokenId>; 256],
+    byte_tokens: Box<[Option<TokenId>; 256]>,
     merges: MergeTable,
     /// Words that are tokens at once; only for models that look for them before they merge.
     whole_words: Option<PieceIndex>,
@@ -28,7 +28,7 @@ impl BytePairs {
         let texts = vocabulary::texts(metadata)?;
         let merges = merges(metadata.strings(keys::MERGES)?, texts)?;
         let normal = || vocabulary.iter().filter(|(_, kind, _)| *kind == TokenKind::Normal);
-        let mut byte_tokens = [None; 256];
+        let mut byte_tokens = Box::new([None; 256]);
         for (token, _, bytes) in normal() {
             if let [byte] = bytes {
                 byte_tokens[usize::from(*byte)].get_or_insert(token);

@@ -79,7 +79,7 @@ pub enum TokenizerError {
         size: usize,
     },
     /// The special tokens are too many to look for.
-    #[error("the special tokens are too many or too long to look for")]
+    #[error("the special tokens are too many or too long to look for: more than 1 MiB")]
     SpecialTokens,
 }
 

@@ -5,18 +5,19 @@ use yard_gguf::Metadata;
 
 use super::merging::{Join, JoinRules, Merger, Symbol};
 use super::piece_index::PieceIndex;
-use super::vocabulary::{SPACE_MARK, TokenKind, Vocabulary};
+use super::vocabulary::{TokenKind, Vocabulary};
 use super::{TokenId, TokenizerError, keys};
 
 pub(super) struct SentencePieces {
     index: PieceIndex,
     /// For each token how many have a better score.
     priorities: Vec<u32>,
-    byte_tokens: [Option<TokenId>; 256],
+    byte_tokens: Box<[Option<TokenId>; 256]>,
     unknown: Option<TokenId>,
     prefixes_space: bool,
-    /// No piece has a space behind another character, so words can be encoded one by one.
-    by_word: bool,
+    /// The bytes that stand before a space in some piece. Behind all others a space begins a word of its own, since no
+    /// piece reaches over it: words are encoded one by one, which is much faster than whole texts.
+    before_space: Box<[bool; 256]>,
 }
 
 /// The rules with the vocabulary that they look things up in.
@@ -34,8 +35,15 @@ impl SentencePieces {
                 .filter(|(_, kind, _)| matches!(kind, TokenKind::Normal | TokenKind::UserDefined))
         };
         let index = PieceIndex::new(vocabulary, pieces().map(|(token, ..)| token));
-        let by_word = !pieces().any(|(_, _, bytes)| has_inner_space(bytes));
-        let mut byte_tokens = [None; 256];
+        let mut before_space = Box::new([false; 256]);
+        for (_, _, bytes) in pieces() {
+            for pair in bytes.windows(2).filter(|pair| pair[1] == b' ') {
+                before_space[usize::from(pair[0])] = true;
+            }
+        }
+        // Spaces are not taken apart: models have pieces of many.
+        before_space[usize::from(b' ')] = true;
+        let mut byte_tokens = Box::new([None; 256]);
         let mut unknown = metadata.optional(keys::UNKNOWN)?;
         for (token, kind, bytes) in vocabulary.iter() {
             match (kind, bytes) {
@@ -49,7 +57,7 @@ impl SentencePieces {
             }
         }
         let prefixes_space = metadata.optional(keys::ADD_SPACE_PREFIX)?.unwrap_or(true);
-        Ok(Self { index, priorities, byte_tokens, unknown, prefixes_space, by_word })
+        Ok(Self { index, priorities, byte_tokens, unknown, prefixes_space, before_space })
     }
 
     /// Whether a text begins with a space that is not in it.
@@ -66,15 +74,20 @@ impl SentencePieces {
         tokens: &mut Vec<TokenId>,
     ) {
         let prefix = if self.prefixes_space && behind_special { " " } else { "" };
-        let text = format!("{prefix}{}", text.replace(SPACE_MARK, " "));
+        let text = format!("{prefix}{text}");
         let rules = Rules { pieces: self, vocabulary };
         let mut rest = text.as_str();
         while !rest.is_empty() {
-            let end = if self.by_word { word_end(rest) } else { rest.len() };
-            let (word, behind) = rest.split_at(end);
+            let (word, behind) = rest.split_at(self.word_end(rest));
             rules.encode_word(word, merger, tokens);
             rest = behind;
         }
+    }
+
+    /// Where the first word ends: before the first space that begins one.
+    fn word_end(&self, text: &str) -> usize {
+        let begins_word = |pair: &[u8]| pair[1] == b' ' && !self.before_space[usize::from(pair[0])];
+        text.as_bytes().windows(2).position(begins_word).map_or(text.len(), |before| before + 1)
     }
 }
 
@@ -140,16 +153,4 @@ fn priorities(scores: &[f32], tokens: usize) -> Result<Vec<u32>, TokenizerError>
         priorities[pair[1]] = priority;
     }
     Ok(priorities)
-}
-
-/// Whether a space stands behind another character.
-fn has_inner_space(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair[0] != b' ' && pair[1] == b' ')
-}
-
-/// Where the first word ends: before the first space behind another character.
-fn word_end(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let inner = (1..bytes.len()).find(|at| bytes[*at] == b' ' && bytes[at - 1] != b' ');
-    inner.unwrap_or(bytes.len())
 }

@@ -97,10 +97,9 @@ impl Vocabulary {
                     None => self.bytes.extend_from_slice(text.as_bytes()),
                 }
             }
-            (
-                TokenKind::Normal | TokenKind::Unused | TokenKind::UserDefined,
-                VocabularyModel::SentencePieces,
-            ) => self.bytes.extend_from_slice(text.replace(SPACE_MARK, " ").as_bytes()),
+            (_, VocabularyModel::SentencePieces) => {
+                self.bytes.extend_from_slice(text.replace(SPACE_MARK, " ").as_bytes());
+            }
             _ => self.bytes.extend_from_slice(text.as_bytes()),
         }
         self.ends.push(self.bytes.len());

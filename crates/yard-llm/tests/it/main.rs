@@ -5,3 +5,4 @@
 mod naive;
 mod small_model;
 mod steps;
+mod tokenizer;

@@ -275,14 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_of_anything_is_split_in_a_moment() {
+    fn a_long_run_of_anything_is_split_in_a_moment() {
         for known in &PRE_TOKENIZERS {
             for unit in ["a", " ", "\n", " \n", "'", "aA", "日A", "!", "9", "\u{301}", "' ", "'l"] {
-                let text = unit.repeat((1 << 20) / unit.len());
+                let text = unit.repeat((1 << 18) / unit.len());
                 let started = std::time::Instant::now();
                 words(known.names[0], &text);
                 let took = started.elapsed();
-                assert!(took.as_secs() < 5, "{} needs {took:?} for {unit:?}", known.names[0]);
+                assert!(took.as_secs() < 3, "{} needs {took:?} for {unit:?}", known.names[0]);
             }
         }
     }
