@@ -28,6 +28,16 @@ TARGET = (
 torch.set_default_dtype(torch.float64)
 
 
+def short(values):
+    """The shortest decimals that are these 32-bit numbers."""
+    return [float(str(numpy.float32(value))) for value in values.flatten().tolist()]
+
+
+def rounded(values):
+    """As exact as results are compared, and more."""
+    return [float(f"{value:.10g}") for value in values]
+
+
 def numbers(values):
     return torch.tensor(numpy.asarray(values, dtype=numpy.float32), dtype=torch.float64)
 
@@ -53,11 +63,11 @@ def losses(draw):
             {
                 "loss": name,
                 "width": width,
-                "outputs": outputs.detach().flatten().tolist(),
-                "wanted": wanted.tolist(),
+                "outputs": short(outputs.detach()),
+                "wanted": short(wanted),
                 **options,
                 "value": value.item(),
-                "slope": slope.flatten().tolist(),
+                "slope": rounded(slope.flatten().tolist()),
             }
         )
 
@@ -134,8 +144,8 @@ class Problem:
             "schedule": keys or {"kind": "constant"},
             "limits": {"weight_decay": decay, **limits},
             "rates": rates,
-            "losses": losses,
-            "weights": [weights[3], weights[-1]],
+            "losses": rounded(losses),
+            "weights": [rounded(weights[3]), rounded(weights[-1])],
         }
 
 
@@ -223,10 +233,10 @@ def main():
         "seed": SEED,
         "losses": losses(draw),
         "problem": {
-            "rows": problem.rows.flatten().tolist(),
+            "rows": short(problem.rows),
             "classes": problem.classes.tolist(),
-            "weight": problem.weight.flatten().tolist(),
-            "offset": problem.offset.tolist(),
+            "weight": short(problem.weight),
+            "offset": short(problem.offset),
             "steps_per_epoch": STEPS_PER_EPOCH,
         },
         "runs": runs(problem),

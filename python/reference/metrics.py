@@ -22,6 +22,11 @@ SEED = 20260731
 TARGET = pathlib.Path(__file__).resolve().parents[2] / "crates/yard-training/tests/reference/metrics.json"
 
 
+def short(values):
+    """The shortest decimals that are these 32-bit numbers."""
+    return [float(str(numpy.float32(value))) for value in values]
+
+
 def defined(value):
     return None if math.isnan(value) else float(value)
 
@@ -39,8 +44,8 @@ def of_numbers(name, wanted, predicted):
     }
     return {
         "name": name,
-        "wanted": wanted.tolist(),
-        "predicted": predicted.tolist(),
+        "wanted": short(wanted),
+        "predicted": short(predicted),
         "figures": {key: defined(value) for key, value in figures.items()},
     }
 
@@ -81,7 +86,7 @@ def of_classes(name, wanted, probabilities):
     return {
         "name": name,
         "wanted": wanted.tolist(),
-        "probabilities": probabilities.ravel().tolist(),
+        "probabilities": short(probabilities.ravel()),
         "figures": {key: defined(value) for key, value in figures.items()},
         "classes": [[float(score[one]) for score in scores] for one in every],
         "confusion": metrics.confusion_matrix(wanted, found, labels=every).tolist(),
