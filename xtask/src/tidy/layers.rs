@@ -237,7 +237,7 @@ pub(super) const LAYERS: [Layer; 25] = [
             WIRING,
             TRAINING,
             DATA,
-            &["memmap2", "yard-api", "yard-onnx"],
+            &["yard-api", "yard-onnx"],
         ],
     },
     // Measures from outside, through the doors that clients use.

@@ -10,7 +10,7 @@ use yard_llm::{ControlText, Detokenizer, EncodeOptions, TokenId, TokenKind, Toke
 mod refused;
 mod vocabularies;
 
-use vocabularies::{BYTE_PAIRS, Cases, REAL, SENTENCE_PIECES, metadata, real_vocabulary};
+use vocabularies::{BYTE_PAIRS, Cases, REAL, SENTENCE_PIECES, digest, metadata, real_vocabulary, texts};
 
 const PLAIN: EncodeOptions = EncodeOptions { add_special: false, parse_special: false };
 const PARSED: EncodeOptions = EncodeOptions { add_special: false, parse_special: true };
@@ -31,9 +31,9 @@ fn sentence_pieces(space_prefix: bool) -> Tokenizer {
 fn assert_equal(tokenizer: &Tokenizer, cases: &Cases, options: EncodeOptions) {
     for (text, expected) in &cases.0 {
         let tokens = tokenizer.encode(text, options);
-        assert_eq!(&tokens, expected, "{text:?}: {:?}", pieces(tokenizer, &tokens));
+        let pieces = || pieces(tokenizer, &tokens);
+        assert_eq!(digest(&tokens), *expected, "{text:?} became {tokens:?}, {:?}", pieces());
     }
-    assert!(cases.0.len() > 50);
 }
 
 fn pieces<'a>(tokenizer: &'a Tokenizer, tokens: &[TokenId]) -> Vec<std::borrow::Cow<'a, str>> {
@@ -43,15 +43,14 @@ fn pieces<'a>(tokenizer: &'a Tokenizer, tokens: &[TokenId]) -> Vec<std::borrow::
 #[test]
 fn byte_pairs_are_those_of_the_reference_for_every_pre_tokenizer() {
     for name in ["gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35", "tekken", "gpt-4o"] {
-        assert_equal(&byte_pairs(name), &Cases::named(&metadata(BYTE_PAIRS), name), PARSED);
+        assert_equal(&byte_pairs(name), &Cases::named(BYTE_PAIRS, name), PARSED);
     }
 }
 
 #[test]
 fn sentence_pieces_are_those_of_the_reference() {
-    let metadata = metadata(SENTENCE_PIECES);
-    assert_equal(&sentence_pieces(false), &Cases::named(&metadata, "plain"), PLAIN);
-    let mut prefixed = Cases::named(&metadata, "prefixed");
+    assert_equal(&sentence_pieces(false), &Cases::named(SENTENCE_PIECES, "plain"), PLAIN);
+    let mut prefixed = Cases::named(SENTENCE_PIECES, "prefixed");
     // Behind a piece found before all others the reference package has no space, Llama's own rules have one.
     prefixed.0.retain(|(text, _)| !text.contains("<tool>"));
     assert_equal(&sentence_pieces(true), &prefixed, PLAIN);
@@ -60,22 +59,21 @@ fn sentence_pieces_are_those_of_the_reference() {
 /// The files are those of `cargo xtask setup`: all of them, once it makes the folder.
 #[test]
 fn tokens_of_real_vocabularies_are_those_of_the_reference() {
-    let expected = metadata(include_bytes!("../reference/real_vocabularies.gguf"));
+    let expected = include_bytes!("../reference/real_vocabularies.gguf");
     for (name, options) in REAL {
         let Some(path) = real_vocabulary(name) else { continue };
         let file = Gguf::open(&path, &ReadLimits::default()).unwrap();
         let tokenizer = Tokenizer::from_metadata(file.metadata()).unwrap();
-        assert_equal(&tokenizer, &Cases::named(&expected, name), options);
+        assert_equal(&tokenizer, &Cases::named(expected, name), options);
     }
 }
 
 #[test]
 fn text_comes_back_from_its_tokens() {
-    let metadata = metadata(BYTE_PAIRS);
     let tokenizers =
         [byte_pairs("gpt-2"), byte_pairs("llama-bpe"), sentence_pieces(true), sentence_pieces(false)];
     for tokenizer in &tokenizers {
-        for (text, _) in Cases::named(&metadata, "gpt-2").0 {
+        for text in texts() {
             let tokens = tokenizer.encode(&text, PLAIN);
             // To vocabularies of SentencePiece its own sign for a space is a space.
             let spaced = text.replace('\u{2581}', " ");

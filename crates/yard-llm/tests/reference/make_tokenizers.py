@@ -2,11 +2,11 @@
 
 Run with `pip install gguf==0.19.0 tokenizers==0.23.3 sentencepiece==0.2.3 protobuf numpy`:
 
-    python crates/yard-llm/tests/reference/make_tokenizers.py [FOLDER]
+    python crates/yard-llm/tests/reference/make_tokenizers.py [FOLDER] [--show]
 
-The first two hold small vocabularies that are learnt from texts.py, with the ids of its texts by each pre-tokenizer
-(`tokenizers`) and with and without a space prefix (`sentencepiece`). The third holds ids for the vocabularies of real
-models: FOLDER has their GGUF files, named as in REAL; without it that file is left as it is. Models' rules are those of
+The first two hold small vocabularies that are learnt from texts.py, with digests of its texts' ids by each pre-tokenizer
+(`tokenizers`) and with and without a space prefix (`sentencepiece`); --show prints the ids. The third holds digests for
+the vocabularies of real models: FOLDER has their GGUF files, named as in REAL; without it that file is left as it is. Models' rules are those of
 their own tokenizer.json, as below; vocabularies with scores are read by `sentencepiece`, but for Phi-3, whose
 tokenizer.json leaves out white space behind control tokens.
 """
@@ -120,11 +120,21 @@ def phi_3(tokens, scores, kinds):
     return [reference.encode(text, add_special_tokens=False).ids for text in TEXTS]
 
 
+def digest(tokens):
+    """FNV-1a over the ids: they are compared, not looked at, and would take ten times the room."""
+    value = 0xCBF29CE484222325
+    for byte in b"".join(token.to_bytes(4, "little") for token in tokens):
+        value = (value ^ byte) * 0x100000001B3 % (1 << 64)
+    return value
+
+
 def add_cases(writer, name, ids):
-    writer.add_array(f"cases.{name}.counts", [len(tokens) for tokens in ids])
-    # Three bytes each: arrays of 32 bits would be a third larger.
-    flat = b"".join(token.to_bytes(3, "little") for tokens in ids for token in tokens)
-    writer.add_key_value(f"cases.{name}.tokens", flat, gguf.GGUFValueType.ARRAY, sub_type=gguf.GGUFValueType.UINT8)
+    digests = [digest(tokens) for tokens in ids]
+    key, kinds = f"cases.{name}", gguf.GGUFValueType
+    writer.add_key_value(key, digests, kinds.ARRAY, sub_type=kinds.UINT64)
+    if sys.argv[-1] == "--show":
+        for text, tokens in zip(TEXTS, ids):
+            print(name, repr(text), tokens)
 
 
 def finish(writer):
@@ -134,9 +144,7 @@ def finish(writer):
 
 
 def start(name):
-    writer = gguf.GGUFWriter(HERE / name, "tokenizer")
-    writer.add_array("cases.texts", TEXTS)
-    return writer
+    return gguf.GGUFWriter(HERE / name, "tokenizer")
 
 
 def make_byte_pairs():
@@ -155,6 +163,7 @@ def make_byte_pairs():
     kinds = [CONTROL if token in control else NORMAL for token in tokens]
     kinds[-1] = USER_DEFINED
     writer = start("byte_pairs.gguf")
+    writer.add_array("cases.texts", TEXTS)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
@@ -212,5 +221,6 @@ def make_real(folder):
 
 make_byte_pairs()
 make_sentence_pieces()
-if len(sys.argv) > 1:
-    make_real(pathlib.Path(sys.argv[1]))
+folders = [argument for argument in sys.argv[1:] if argument != "--show"]
+if folders:
+    make_real(pathlib.Path(folders[0]))

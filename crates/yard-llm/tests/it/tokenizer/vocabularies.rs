@@ -21,24 +21,33 @@ pub(super) const REAL: [(&str, EncodeOptions); 7] = [
     ("gemma3", PLAIN),
 ];
 
-/// Texts with their tokens.
-pub(super) struct Cases(pub(super) Vec<(String, Vec<TokenId>)>);
+/// Texts with the digests of their tokens.
+pub(super) struct Cases(pub(super) Vec<(String, u64)>);
 
 impl Cases {
-    pub(super) fn named(metadata: &Metadata, name: &str) -> Self {
-        let texts = metadata.strings("cases.texts").unwrap();
-        let counts: &[i32] = metadata.required(&format!("cases.{name}.counts")).unwrap();
-        let bytes: &[u8] = metadata.required(&format!("cases.{name}.tokens")).unwrap();
-        let mut tokens =
-            bytes.chunks(3).map(|bytes| TokenId::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]));
-        assert_eq!(texts.len(), counts.len());
-        let cases = texts.iter().zip(counts).map(|(text, count)| {
-            (text.to_owned(), tokens.by_ref().take(usize::try_from(*count).unwrap()).collect())
-        });
-        let cases = Self(cases.collect());
-        assert!(tokens.next().is_none());
-        cases
+    pub(super) fn named(file: &[u8], name: &str) -> Self {
+        let file = metadata(file);
+        let digests: &[u64] = file.required(&format!("cases.{name}")).unwrap();
+        let texts = texts();
+        assert_eq!(texts.len(), digests.len());
+        Self(texts.into_iter().zip(digests.iter().copied()).collect())
     }
+}
+
+/// The texts that the reference packages have read.
+pub(super) fn texts() -> Vec<String> {
+    let texts: Vec<String> =
+        metadata(BYTE_PAIRS).strings("cases.texts").unwrap().iter().map(str::to_owned).collect();
+    assert!(texts.len() > 50);
+    texts
+}
+
+/// As the script computes it: FNV-1a over the ids.
+pub(super) fn digest(tokens: &[TokenId]) -> u64 {
+    tokens
+        .iter()
+        .flat_map(|token| token.to_le_bytes())
+        .fold(0xCBF2_9CE4_8422_2325, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 pub(super) fn metadata(file: &[u8]) -> Metadata {
