@@ -195,9 +195,10 @@ fn check_merge(values: &[Option<i32>], cut: usize) {
     };
     assert!(near(merged.mean, whole.mean) && near(merged.standard_deviation, whole.standard_deviation));
     let count = sorted.len() as f64;
-    for percent in 0..=100 {
+    for percent in 0..=100_u32 {
         let share = f64::from(percent) / 100.0;
-        let wanted = (share * count).ceil().max(1.0);
+        // In whole numbers: 0.28 times 50 is a little more than 14.
+        let wanted = (percent as usize * sorted.len()).div_ceil(100).max(1) as f64;
         for numbers in [merged, whole] {
             let value = numbers.quantiles.at(share);
             let allowed = numbers.quantiles.rank_error() * count + 1e-6;

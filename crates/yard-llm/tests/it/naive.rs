@@ -38,7 +38,7 @@ fn attention(model: &SmallModel, layer: usize, rows: &mut [Row]) {
     let size = model.head_size;
     let (query_width, key_width) = (HEADS * size, model.key_heads * size);
     // Every sixth layer of Gemma sees all and turns by another base.
-    let sees_all = (layer + 1) % 6 == 0;
+    let sees_all = (layer + 1).is_multiple_of(6);
     let windowed = model.family == "gemma3" && !sees_all;
     let base = if windowed { 10_000.0 } else { f64::from(BASE) };
     let (mut queries, mut keys, mut values) = (Vec::new(), Vec::new(), Vec::new());

@@ -90,7 +90,7 @@ impl SmallModel {
         let head_size = if family == "qwen3" { 24 } else { 16 };
         let key_heads = if family == "gpt2" { HEADS } else { KEY_HEADS };
         let mut tensors = Tensors {
-            draw: Draw(family.len() as u64 * 77 + kind.number() as u64),
+            draw: Draw(family.len() as u64 * 77 + u64::from(kind.number())),
             kind,
             infos: Vec::new(),
             bytes: Vec::new(),
