@@ -43,24 +43,37 @@ enum Sources {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Remark {
-    /// A column whose value is the same in all training rows: it adds nothing.
+    /// Columns whose value is the same in all training rows: they add nothing.
     Constant {
-        /// Its name.
-        column: String,
-        /// The value.
-        value: String,
+        /// The name and the value of each, at least one.
+        columns: Vec<(String, String)>,
         /// How many training rows there are.
         rows: usize,
     },
 }
 
+/// Most columns that one remark names.
+const MAX_NAMED: usize = 8;
+
 impl fmt::Display for Remark {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Constant { column, value, rows } = self;
+        let Self::Constant { columns, rows } = self;
+        if let [(column, value)] = columns.as_slice() {
+            return write!(
+                formatter,
+                "column `{column}` is {value} in all {rows} training rows and adds nothing: it may be left out \
+                 (data.ignore = [\"{column}\"])"
+            );
+        }
+        let named: Vec<String> =
+            columns.iter().take(MAX_NAMED).map(|(column, value)| format!("`{column}` is {value}")).collect();
+        let more = if columns.len() > MAX_NAMED { ", ..." } else { "" };
         write!(
             formatter,
-            "column `{column}` is {value} in all {rows} training rows and adds nothing: it may be left out \
-             (data.ignore = [\"{column}\"])"
+            "{} columns have one value in all {rows} training rows and add nothing ({}{more}): they may be left out \
+             (data.ignore)",
+            columns.len(),
+            named.join(", ")
         )
     }
 }
@@ -78,7 +91,7 @@ impl Preparation {
         if let Some(image) = table.columns.iter().find(is_image) {
             return Self::fit_image(table, image, train, options);
         }
-        let (mut numbers, mut categories, mut remarks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut numbers, mut categories, mut constant) = (Vec::new(), Vec::new(), Vec::new());
         for column in &table.columns {
             let name = &column.name;
             let value = match &column.values {
@@ -97,12 +110,15 @@ impl Preparation {
                 Values::Tensors { .. } => continue,
             };
             if let Some(value) = value {
-                remarks.push(Remark::Constant { column: name.clone(), value, rows: train.len() });
+                constant.push((name.clone(), value));
             }
         }
-        if remarks.len() == table.columns.len() {
+        if constant.len() == table.columns.len() {
             return Err(FeatureError::AllConstant { rows: train.len() });
         }
+        let rows = train.len();
+        let remarks =
+            if constant.is_empty() { Vec::new() } else { vec![Remark::Constant { columns: constant, rows }] };
         let is_matrix = match (options.inputs, categories.first()) {
             (InputLayout::Matrix, Some(category)) => {
                 return Err(FeatureError::NoMatrix { column: category.name.clone(), kind: "a category" });

@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 use yard_data::{
-    Builtin, Column, ColumnOverride, ColumnType, Domain, FileSource, Format, InferOptions, ReadLimits, Role,
-    Source, Table, TableOptions, Values, infer, open,
+    Builtin, Column, ColumnOverride, ColumnType, Domain, FileSource, Format, InferOptions, Note, ReadLimits,
+    Role, Source, Table, TableOptions, Values, infer, open,
 };
 use yard_spec::{Builtin as NamedBuiltin, ColumnRole, ColumnType as SpecColumnType, DataFormat, DataSpec};
 use yard_types::Digest;
@@ -64,7 +64,9 @@ impl TrainingData {
         // A category or a number that only the held-out rows have is no mistake.
         schema.columns.iter_mut().for_each(|column| column.domain = Domain::Any);
         let test = test.map(|test| Table::read(test, &schema, &options)).transpose()?;
-        let notes = inferred.notes.iter().map(ToString::to_string).collect();
+        // The preparation tells of constant columns, by the rows that are trained on.
+        let told = |note: &&Note| !matches!(note, Note::Constant { .. });
+        let notes = inferred.notes.iter().filter(told).map(ToString::to_string).collect();
         Ok(Self { notes, ..Self::new(table, &label, test)? })
     }
 

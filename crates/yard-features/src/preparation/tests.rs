@@ -101,6 +101,18 @@ fn a_constant_column_becomes_zero_and_is_remarked() {
 }
 
 #[test]
+fn many_constant_columns_make_one_remark() {
+    let mut columns = vec![numbers("varies", &[1.0, 2.0])];
+    columns.extend((0..10).map(|number| numbers(&format!("c{number}"), &[0.5, 0.5])));
+    let preparation = fit(&table(columns), &PreparationOptions::default()).unwrap();
+    let remarks: Vec<String> = preparation.remarks().iter().map(Remark::to_string).collect();
+    let expected = "10 columns have one value in all 2 training rows and add nothing (`c0` is 0.5, `c1` is 0.5, `c2` \
+                    is 0.5, `c3` is 0.5, `c4` is 0.5, `c5` is 0.5, `c6` is 0.5, `c7` is 0.5, ...): they may be left out \
+                    (data.ignore)";
+    assert_eq!(remarks, [expected]);
+}
+
+#[test]
 fn constant_columns_alone_are_refused() {
     let message = "every column has the same value in all 2 training rows: there is nothing to learn from";
     let same = vec![numbers("x", &[1.0, 1.0]), categories("c", &[Some("a"), Some("a")])];
