@@ -26,7 +26,7 @@ import shutil
 import onnx
 import onnxruntime
 
-from asset_models import graphs, hostile, real_inputs, sklearn_models, tensors
+from asset_models import digits, graphs, hostile, real_inputs, sklearn_models, tensors
 
 
 def main():
@@ -55,6 +55,7 @@ def main():
     def copied(file_name):
         return lambda path: shutil.copyfile(arguments.downloaded / file_name, path)
 
+    add("digits", digits.build, plain(digits.feeds), rows_join=True)
     add("mlp-100-128-10", graphs.build_mlp, plain(graphs.mlp_feeds), rows_join=True)
     add("multi-io", graphs.build_multi_io, plain(graphs.multi_io_feeds), rows_join=True)
     add("batch-mean", graphs.build_batch_mean, plain(graphs.batch_mean_feeds), rows_join=False)

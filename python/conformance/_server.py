@@ -13,7 +13,7 @@ import traceback
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ["MODELYARD_BIN"]
 ASSETS = pathlib.Path(os.environ["MODELYARD_TEST_ASSETS"])
-DIGITS = ROOT / "models" / "digits"
+DIGITS_MODEL = ASSETS / "models" / "digits" / "model.onnx"
 
 
 class Server:
@@ -74,7 +74,7 @@ def server(*flags):
 
 def held_out():
     """The digits that the model has not seen: pixels as lists of floats, and labels."""
-    rows = (DIGITS / "held_out.csv").read_text().splitlines()[1:]
+    rows = (ROOT / "data" / "digits" / "held_out.csv").read_text().splitlines()[1:]
     rows = [[float(cell) for cell in row.split(",")] for row in rows]
     return [row[:-1] for row in rows], [int(row[-1]) for row in rows]
 

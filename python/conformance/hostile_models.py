@@ -9,7 +9,7 @@ import time
 
 import requests
 
-from _server import ASSETS, DIGITS, held_out, run_all, server
+from _server import ASSETS, DIGITS_MODEL, held_out, run_all, server
 
 PIXELS, LABELS = held_out()
 # A proof may take 20 seconds and 3 GiB here, so that those that loop or eat memory are ended soon.
@@ -52,7 +52,7 @@ class Client(threading.Thread):
 
 def every_hostile_package_is_refused_and_harms_nobody():
     with server(*FLAGS, "--default-model", "digits") as running:
-        running.run("push", "digits", str(DIGITS / "digits.onnx"))
+        running.run("push", "digits", str(DIGITS_MODEL))
         client = Client(running)
         client.start()
         before = resident(running.process)

@@ -5,7 +5,6 @@ bytes as one that was never interrupted. There is no job that runs in its row al
 within a second, and a version is there exactly when its job has succeeded.
 """
 
-import contextlib
 import json
 import os
 import pathlib
@@ -15,6 +14,7 @@ import time
 
 import requests
 
+from _jobs import ask, children, ended, exists, job, submit, versions
 from _server import Server, held_out, run_all, server, wait_until
 
 # Long enough to be killed in the middle, short enough to be waited for.
@@ -45,20 +45,6 @@ def network(name, epochs=EPOCHS):
         },
         "training": {"epochs": epochs, "optimizer": {"kind": "adam", "learning_rate": 0.002}},
     }
-
-
-def ask(running, method, path, **more):
-    answer = requests.request(method, f"{running.url}/api/v1{path}", headers=running.headers, timeout=30, **more)
-    assert answer.status_code < 300, f"{method} {path}: {answer.text}"
-    return answer.json()
-
-
-def submit(running, spec):
-    return ask(running, "POST", "/jobs", json={"spec": spec})["id"]
-
-
-def job(running, identity):
-    return ask(running, "GET", f"/jobs/{identity}")
 
 
 def events(running, identity, after=0):
@@ -93,38 +79,15 @@ def until_attempt(running, identity, attempt):
     until_checkpoint(running, identity, now["last_event"])
 
 
-def ended(running, identity):
-    wait_until(lambda: job(running, identity)["state"] in ("succeeded", "failed", "cancelled"))
-    return job(running, identity)
-
-
-def children(server_pid):
-    """The processes that run jobs for this server."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            command = (entry / "cmdline").read_bytes().split(b"\0")
-            if parent == server_pid and pathlib.Path(command[0].decode()).name == "modelyard-lab":
-                found.append(int(entry.name))
-    return found
-
-
-def exists(pid):
-    return pathlib.Path(f"/proc/{pid}").exists()
-
-
-def versions(running, model):
-    answer = requests.get(f"{running.url}/api/v1/models/{model}/versions", headers=running.headers, timeout=30)
-    return [] if answer.status_code == 404 else [version["version"] for version in answer.json()["versions"]]
-
-
 def a_model_is_trained_by_the_command_line_and_served():
     with server() as running, tempfile.TemporaryDirectory() as place:
         spec = pathlib.Path(place) / "spec.toml"
         spec.write_text(QUICK.format(name="digits", data='builtin = "digits"'))
-        done = running.run("train", str(spec))
+        trained = running.run("train", str(spec))
+        done = job(running, trained["job"])
         assert done["state"] == "succeeded" and done["result"]["version"] == 1, done
+        assert (trained["model"], trained["version"]) == ("digits", 1), trained
+        assert trained["summary"] == done["result"]["summary"] and trained["summary"]["metrics"], trained
         assert versions(running, "digits") == [1]
         passport = running.run("show", "digits")
         assert passport["provenance"]["facts"]["job"] == done["id"], passport["provenance"]
@@ -151,7 +114,7 @@ def a_model_is_trained_by_the_command_line_and_served():
         assert running.run("data", "add", "flowers", str(rows))["created"] is False
         assert running.run("data", "show", "flowers")["statistics"], "it was described"
         spec.write_text(QUICK.format(name="flowers", data='dataset = "flowers"\nlabel = "label"'))
-        done = running.run("train", str(spec))
+        done = job(running, running.run("train", str(spec))["job"])
         assert done["result"]["version"] == 1 and done["spec"]["data"]["dataset"] == "flowers:1", done
 
 

@@ -15,7 +15,7 @@ import time
 
 import requests
 
-from _server import DIGITS, Server, held_out, run_all
+from _server import DIGITS_MODEL, Server, held_out, run_all
 
 KILLS = 50
 MODELS = ("left", "right")
@@ -41,7 +41,7 @@ class Writer(threading.Thread):
                     self.refused.append(begun.text)
                     return
                 upload = begun.json()["id"]
-                files = {"model.onnx": (DIGITS / "digits.onnx").read_bytes(), "note.txt": self.random.randbytes(20_000).hex().encode()}
+                files = {"model.onnx": DIGITS_MODEL.read_bytes(), "note.txt": self.random.randbytes(20_000).hex().encode()}
                 for path, content in files.items():
                     digest = hashlib.sha256(content).hexdigest()
                     put = session.put(f"{url}/uploads/{upload}/files/{path}", data=content, headers={"x-content-sha256": digest}, timeout=30)

@@ -2,11 +2,11 @@
 
 import requests
 
-from _server import ASSETS, DIGITS, held_out, run_all, samples, server
+from _server import ASSETS, DIGITS_MODEL, held_out, run_all, samples, server
 
 context = server()
 running = context.__enter__()
-running.run("push", "digits", str(DIGITS / "digits.onnx"))
+running.run("push", "digits", str(DIGITS_MODEL))
 PIXELS, LABELS = held_out()
 H = running.headers
 
@@ -100,8 +100,8 @@ def browsers_are_kept_out():
 
 def promote_roll_back_archive():
     first = running.run("push", "lane", str(ASSETS / "models" / "mlp-100-128-10" / "model.onnx"))
-    second = running.run("push", "lane", str(DIGITS / "digits.onnx"))
-    same = running.run("push", "lane", str(DIGITS / "digits.onnx"))
+    second = running.run("push", "lane", str(DIGITS_MODEL))
+    same = running.run("push", "lane", str(DIGITS_MODEL))
     assert (first["version"], second["version"], same["version"]) == (1, 2, 2)
     served = lambda: requests.get(running.url + "/v2/models/lane", headers=H, timeout=30).json()["inputs"][0]["name"]
     assert served() == "input"

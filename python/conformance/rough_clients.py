@@ -16,12 +16,12 @@ import grpc
 import requests
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from _server import DIGITS, run_all, server, wait_until
+from _server import DIGITS_MODEL, run_all, server, wait_until
 
 context = server("--set", "http.max_connections=64")
 running = context.__enter__()
-running.run("push", "digits", str(DIGITS / "digits.onnx"))
-running.run("push", "secret", str(DIGITS / "digits.onnx"))
+running.run("push", "digits", str(DIGITS_MODEL))
+running.run("push", "secret", str(DIGITS_MODEL))
 HOST, PORT = running.http.rsplit(":", 1)
 KEY_LINE = f"X-API-Key: {running.key}\r\n"
 ZEROS = ",".join(["0"] * 64)
@@ -383,7 +383,7 @@ def connections_beyond_the_limit_wait_and_are_served():
 
 def uploads_that_break_off_can_be_sent_again():
     begun = requests.post(f"{running.url}/api/v1/uploads", headers=running.headers, json={"model": "broken"}, timeout=30).json()
-    path, content = f"/api/v1/uploads/{begun['id']}/files/model.onnx", (DIGITS / "digits.onnx").read_bytes()
+    path, content = f"/api/v1/uploads/{begun['id']}/files/model.onnx", DIGITS_MODEL.read_bytes()
     with socket.create_connection((HOST, int(PORT)), timeout=20) as connection:
         connection.sendall(head("PUT", path, f"Content-Length: {len(content)}") + content[:-1])
     statuses, read = exchange(head("PUT", path, f"Content-Length: {len(content)}", "X-Content-SHA256: " + "0" * 64) + content)

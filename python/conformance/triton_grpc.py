@@ -8,11 +8,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from tritonclient.utils import InferenceServerException
 
-from _server import ASSETS, DIGITS, held_out, run_all, samples, server
+from _server import ASSETS, DIGITS_MODEL, held_out, run_all, samples, server
 
 context = server()
 running = context.__enter__()
-running.run("push", "digits", str(DIGITS / "digits.onnx"))
+running.run("push", "digits", str(DIGITS_MODEL))
 running.run("push", "strings", str(ASSETS / "models" / "strings" / "model.onnx"))
 client = triton.InferenceServerClient(running.grpc)
 H = {"authorization": f"Bearer {running.key}"}

@@ -4,11 +4,11 @@ import numpy
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
-from _server import ASSETS, DIGITS, held_out, run_all, samples, server
+from _server import ASSETS, DIGITS_MODEL, held_out, run_all, samples, server
 
 context = server()
 running = context.__enter__()
-running.run("push", "digits", str(DIGITS / "digits.onnx"))
+running.run("push", "digits", str(DIGITS_MODEL))
 running.run("push", "strings", str(ASSETS / "models" / "strings" / "model.onnx"))
 running.run("push", "multi-io", str(ASSETS / "models" / "multi-io" / "model.onnx"))
 client = triton.InferenceServerClient(running.http, concurrency=4)

@@ -65,10 +65,10 @@ pub(crate) fn doc_tests(support: &TestSupport) -> Result<Tally> {
 
 pub(crate) fn digits(support: &TestSupport) -> Result<Tally> {
     let mut command = Command::new(&support.python);
-    command.current_dir(checkout()).args(["models/digits/train_digits.py", "--check"]);
+    command.current_dir(checkout()).args(["data/digits/make.py", "--check"]);
     let tally = count(support.describe_to(&mut command), tally::of_plain_line)?;
     match tally.complaint() {
-        Some(complaint) => bail!("the committed digits model: {complaint}"),
+        Some(complaint) => bail!("the committed digits: {complaint}"),
         None => Ok(tally),
     }
 }

@@ -41,7 +41,7 @@ enum Command {
         /// Run only scripts whose name contains this.
         filter: Option<String>,
     },
-    /// Check that the committed digits model has the accuracy it claims.
+    /// Check that the committed digits are what their script makes of the data set.
     Digits,
     /// Check layers, licences, sources and house rules.
     Tidy,
@@ -50,7 +50,7 @@ enum Command {
     /// Measure Modelyard beside its peers, on a machine that does nothing else, and write the figures below bench/.
     #[command(subcommand)]
     Bench(bench::Bench),
-    /// Build Modelyard and show it: a real model pushed, served and asked.
+    /// Build Modelyard and show it: a real model trained, served and asked.
     Demo {
         /// Stop after the show instead of serving on.
         #[arg(long)]

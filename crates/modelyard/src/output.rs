@@ -15,6 +15,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use yard_client::ClientError;
+use yard_jobs::JobFailure;
+use yard_types::ErrorCode;
 
 pub(crate) use job_bar::JobBar;
 pub(crate) use progress::TransferBar;
@@ -125,8 +127,10 @@ fn failure_as_json(error: &anyhow::Error) -> String {
         ClientError::Refused(refusal) => Some(refusal),
         _ => None,
     });
+    let of_job = || error.chain().find_map(|cause| Some(cause.downcast_ref::<JobFailure>()?.code));
+    let code = refusal.map(|refusal| refusal.code).or_else(of_job);
     let body = serde_json::json!({"error": {
-        "code": refusal.map(|refusal| refusal.code.as_str()),
+        "code": code.map(ErrorCode::as_str),
         "message": refusal.map_or_else(|| chain(error), |refusal| refusal.message.clone()),
         "param": refusal.and_then(|refusal| refusal.param.clone()),
         "request_id": refusal.and_then(|refusal| refusal.request_id.clone()),
@@ -179,5 +183,12 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&failure_as_json(&error)).unwrap();
         assert_eq!(value["error"]["message"], "broken");
         assert_eq!(value["error"]["exit_status"], 1);
+        assert!(value["error"]["code"].is_null());
+        let failure = JobFailure { code: ErrorCode::InvalidArgument, message: "it diverged".to_owned() };
+        let value: serde_json::Value = serde_json::from_str(&failure_as_json(&failure.into())).unwrap();
+        assert_eq!(
+            (&value["error"]["code"], &value["error"]["exit_status"]),
+            (&"invalid_argument".into(), &6.into())
+        );
     }
 }

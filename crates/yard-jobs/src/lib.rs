@@ -39,7 +39,7 @@ pub use planner::{NewTrial, NoSearches, Planner, SearchStep};
 pub use report::{Checkpoint, EventBody, JobEvent, LogLevel, LogLine, Metric, Progress, Report};
 pub use results::{Completion, RegisterError, Results};
 pub use scheduler::{Followed, Follower, Jobs, Scheduler, SchedulerOptions, SchedulerParts};
-pub use search::{Leaderboard, SearchPlanner, Standing, leaderboard};
+pub use search::{Leaderboard, SearchPlanner, Standing, leaderboard, words};
 pub use state::JobState;
 pub use store::{
     JobQuery, JobStore, JobStoreError, KEPT_CHECKPOINTS, MAX_LOG_LINES, MAX_METRICS, MAX_SPEC_BYTES,

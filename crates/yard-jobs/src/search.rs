@@ -12,6 +12,8 @@ mod planner;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use leaderboard::{Leaderboard, Standing, leaderboard};
 pub use planner::SearchPlanner;
+pub use words::words;

@@ -42,7 +42,10 @@ pub fn value_at<'tree>(tree: &'tree Value, path: &str) -> Option<&'tree Value> {
 fn blame(path: &str, value: &Value, source: SpecError) -> SpecError {
     SpecError::Candidate {
         path: KeyPath::of(path),
-        value: quoted(&value.to_string()),
+        value: match value {
+            Value::String(text) => format!("'{}'", quoted(text)),
+            other => quoted(&other.to_string()),
+        },
         source: Box::new(source),
     }
 }
@@ -126,7 +129,11 @@ mod tests {
     #[test]
     fn a_value_that_does_not_fit_is_blamed_with_its_cause() {
         let cases = [
-            ("training.epochs", json!("many"), "training.epochs must be a whole number"),
+            (
+                "training.epochs",
+                json!("many"),
+                "training.epochs to 'many': training.epochs must be a whole number",
+            ),
             ("training.epochs.x", json!(1), "training.epochs.x must be a key of a table"),
             ("training.nothing.x", json!(1), "training.nothing is not a key"),
             ("model.layers.first.units", json!(1), "the list has 2 elements"),
@@ -145,8 +152,12 @@ mod tests {
         let rate = &search.keys["training.optimizer.learning_rate"];
         assert_eq!(rate.at(0.0), json!(1e-4));
         assert_eq!(rate.at(1.0), json!(1e-1));
-        let middle = rate.at(0.5).as_f64().unwrap();
-        assert!((middle - 10_f64.powf(-2.5)).abs() < 1e-12, "{middle}");
+        assert_eq!(rate.at(0.5), json!(0.003_162_28), "six digits of the square root of 1e-5");
+        for part in 0..1000 {
+            let drawn = rate.at(f64::from(part) / 1000.0);
+            let read: Value = serde_json::from_str(&drawn.to_string()).unwrap();
+            assert_eq!(read, drawn, "a specification that is read again is another");
+        }
         let units = &search.keys["model.layers.0.units"];
         assert!(
             (0..=100).all(|part| units

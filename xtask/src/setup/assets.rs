@@ -51,6 +51,8 @@ fn recipe_hash() -> Result<String> {
         python.join("requirements-test.txt"),
         python.join("requirements-models.txt"),
     ];
+    let digits = checkout().join("data/digits");
+    files.extend([digits.join("train.csv"), digits.join("held_out.csv")]);
     for entry in fs::read_dir(python.join("asset_models"))? {
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == "py") {

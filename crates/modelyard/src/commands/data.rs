@@ -2,6 +2,8 @@
 
 mod lab;
 
+pub(super) use lab::description;
+
 use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Context as _, Result};

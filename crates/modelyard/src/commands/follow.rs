@@ -28,7 +28,8 @@ pub(super) async fn to_its_end(session: &Session, id: &str) -> Result<JobBody> {
     }
 }
 
-async fn watch(session: &Session, id: &str) -> Result<JobBody> {
+/// Shows what happens to a job until it has come to its end, and gives it as it is then.
+pub(super) async fn watch(session: &Session, id: &str) -> Result<JobBody> {
     let Session { client, output } = session;
     let bar = output.job_bar();
     let mut events = client.follow_job(id, 0);

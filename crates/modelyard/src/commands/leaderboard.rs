@@ -30,6 +30,9 @@ pub(crate) struct LeaderboardArgs {
     local: bool,
 }
 
+/// Most trials that are named for one reason.
+const MAX_NUMBERS: usize = 8;
+
 /// What is printed for programs.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
@@ -112,32 +115,33 @@ fn render(board: &Leaderboard) -> String {
             or_dash(standing.steps.map(|steps| steps.to_string())),
         ];
         cells.extend(board.keys.iter().map(|key| {
-            let value = standing.setting.iter().find(|(path, _)| path == key);
-            or_dash(value.map(|(_, value)| short(value)))
+            let words = standing.words.iter().find(|(path, _)| path == key);
+            or_dash(words.map(|(_, words)| words.clone()))
         }));
         table.row(cells);
     }
-    table.render()
+    table.render() + &failures(board)
 }
 
-/// A value in a cell: whole models by their kind, long numbers cut.
-fn short(value: &Value) -> String {
-    match value {
-        Value::Object(keys) => match keys.get("kind").or_else(|| keys.get("type")).and_then(Value::as_str) {
-            Some(kind) => kind.to_owned(),
-            None => value.to_string(),
-        },
-        Value::String(text) => text.clone(),
-        Value::Number(number) if number.is_f64() => {
-            let number = number.as_f64().unwrap_or_default();
-            if number != 0.0 && number.abs() < 0.01 {
-                format!("{number:.3e}")
-            } else {
-                format!("{number:.4}")
-            }
+/// Why trials failed, each reason once.
+fn failures(board: &Leaderboard) -> String {
+    let mut reasons: Vec<(&str, Vec<u32>)> = Vec::new();
+    for standing in &board.standings {
+        let Some(reason) = standing.failure.as_deref() else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, trials)) => trials.push(standing.number),
+            None => reasons.push((reason, vec![standing.number])),
         }
-        other => other.to_string(),
     }
+    let line = |(reason, trials): &(&str, Vec<u32>)| {
+        let mut numbers: Vec<String> = trials.iter().take(MAX_NUMBERS).map(u32::to_string).collect();
+        if trials.len() > MAX_NUMBERS {
+            numbers.push(format!("{} more", trials.len() - MAX_NUMBERS));
+        }
+        let trial = if trials.len() == 1 { "trial" } else { "trials" };
+        format!("\n{trial} {}: {reason}", numbers.join(", "))
+    };
+    reasons.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -160,6 +164,10 @@ mod tests {
             setting: vec![
                 ("model".to_owned(), json!({"kind": "logistic", "more": 1})),
                 ("training.optimizer.learning_rate".to_owned(), json!(0.000_123_456)),
+            ],
+            words: vec![
+                ("model".to_owned(), "logistic".to_owned()),
+                ("training.optimizer.learning_rate".to_owned(), "1.235e-4".to_owned()),
             ],
             failure: quality.is_none().then(|| "it diverged".to_owned()),
         };
@@ -184,15 +192,16 @@ mod tests {
     }
 
     #[test]
-    fn values_are_short_in_cells() {
-        let cases = [
-            (json!(64), "64"),
-            (json!(0.5), "0.5000"),
-            (json!("min_max"), "min_max"),
-            (json!(0.0), "0.0000"),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(short(&value), expected);
-        }
+    fn why_trials_failed_is_told_once_for_each_reason() {
+        let mut board = board();
+        let failed = board.standings.pop().unwrap();
+        let with =
+            |number, reason: &str| Standing { number, failure: Some(reason.to_owned()), ..failed.clone() };
+        board.standings.extend((10..20).map(|number| with(number, "it diverged")));
+        board.standings.push(with(20, "out of memory"));
+        let text = render(&board);
+        let lines: Vec<&str> = text.lines().rev().take(2).collect();
+        assert_eq!(lines[0], "trial 20: out of memory");
+        assert_eq!(lines[1], "trials 10, 11, 12, 13, 14, 15, 16, 17, 2 more: it diverged");
     }
 }

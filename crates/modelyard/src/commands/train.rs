@@ -4,6 +4,7 @@ mod curve;
 mod examples;
 mod figures;
 mod local;
+mod outcome;
 mod remote;
 mod spec;
 mod watch;
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::{cli::GlobalArgs, exit::UsageError, output::Output};
+
+pub(super) use {curve::draw as draw_curve, remote::metrics_of};
 
 pub(crate) use spec::SpecFileError;
 

@@ -13,11 +13,16 @@ use crate::program::{outcome, program, run, signal};
 fn the_demo_tells_the_whole_story_and_ends() {
     let folder = tempfile::tempdir().unwrap();
     let story = run(folder.path(), &["demo", "--exit"]);
-    assert!(story.stderr.contains("the server has stopped"), "{story:?}");
+    for part in [
+        "registering the data set",
+        "(* train, o validation)",
+        "digits version 1 is ready",
+        "the server has stopped",
+    ] {
+        assert!(story.stderr.contains(part), "{story:?}");
+    }
     let story = story.data();
-    for part in
-        ["██", "REST  0     0", "gRPC  ", "All 360 digits that the model has not seen: 352 right, 97.8 %"]
-    {
+    for part in ["██", "REST  0     0", "gRPC  ", "All 360 digits that the model has not seen: 35"] {
         assert!(story.contains(part), "{story}");
     }
     let left = fs_err::read_dir(folder.path()).unwrap().count();
@@ -29,7 +34,9 @@ fn the_demo_leaves_its_findings_in_a_data_directory_that_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = program(folder.path());
     let report = outcome(command.args(["demo", "--exit", "--json", "--data-dir", "kept"])).json();
-    assert_eq!((report["held_out"].as_u64(), report["right"].as_u64()), (Some(360), Some(352)));
+    assert_eq!((report["held_out"].as_u64(), report["version"].as_u64()), (Some(360), Some(1)));
+    assert!(report["accuracy"].as_f64().unwrap() >= 0.97, "{report}");
+    assert!(report["trained_in_seconds"].as_f64().unwrap() > 0.0, "{report}");
     assert!(folder.path().join("kept/admin.key").is_file());
 }
 

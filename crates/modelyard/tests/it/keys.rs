@@ -1,4 +1,7 @@
-use crate::program::{TestServer, digits, outcome};
+use crate::{
+    place::digits,
+    program::{TestServer, outcome},
+};
 
 #[test]
 fn a_key_may_do_what_its_role_allows_until_it_is_revoked() {

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod failures;
 mod keys;
+mod place;
 mod predictions;
 mod program;
 mod registry;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -10,14 +10,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The digits model, which both engines run.
-pub(crate) fn digits() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits/digits.onnx")
-}
-
-pub(crate) fn held_out() -> PathBuf {
-    digits().with_file_name("held_out.csv")
-}
+use crate::place;
 
 /// What a run of the program gave.
 #[derive(Debug)]
@@ -125,7 +118,7 @@ impl TestServer {
 
     #[track_caller]
     pub(crate) fn push_digits(&self) {
-        assert_eq!(self.run_on(&["push", "digits"], &digits(), &[]).data(), "digits version 1");
+        assert_eq!(self.run_on(&["push", "digits"], &place::digits(), &[]).data(), "digits version 1");
     }
 
     /// Asks it to stop, and gives its status and what it printed after its first line.

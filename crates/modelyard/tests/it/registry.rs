@@ -1,7 +1,7 @@
 use fs_err as fs;
 use serde_json::json;
 
-use crate::program::{TestServer, digits};
+use crate::{place::digits, program::TestServer};
 
 #[test]
 fn a_version_is_pushed_once_promoted_rolled_back_and_archived() {
@@ -39,7 +39,7 @@ fn a_version_is_pushed_once_promoted_rolled_back_and_archived() {
     assert!(second.contains("pixels  FP32"), "{second}");
     let first = server.run(&["show", "digits", "--json"]).json();
     assert_eq!(first["version"], 1);
-    assert_eq!(first["files"][0]["path"], "digits.onnx");
+    assert_eq!(first["files"][0]["path"], "model.onnx");
 
     server.run_on(&["push", "digits"], &digits(), &["--new-version", "--alias", "canary"]).data();
     assert_eq!(server.run(&["archive", "digits", "2"]).data(), "digits version 2 is archived");

@@ -8,7 +8,10 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::program::{digits, program, signal};
+use crate::{
+    place::digits,
+    program::{program, signal},
+};
 
 /// The first line of the next request of a connection; its head and any short body are read past.
 fn request_line(reader: &mut BufReader<TcpStream>) -> Option<String> {
@@ -58,7 +61,7 @@ fn ctrl_c_gives_the_upload_up() {
         body.len()
     )
     .unwrap();
-    assert_eq!(request_line(&mut reader).unwrap(), "PUT /api/v1/uploads/u1/files/digits.onnx HTTP/1.1");
+    assert_eq!(request_line(&mut reader).unwrap(), "PUT /api/v1/uploads/u1/files/model.onnx HTTP/1.1");
     signal(&child, Signal::INT);
 
     let (mut stream, _) = listener.accept().unwrap();

@@ -50,7 +50,7 @@ impl Runner {
         }
     }
 
-    /// Tells of the trials that have ended and were not told of.
+    /// Tells of the trials that have ended and were not told of; before the first trial, how many there will be.
     async fn tell_of(&mut self, trials: &[Job], told: &mut Option<HashSet<JobId>>) -> Result<(), Verdict> {
         let ended = trials.iter().filter(|trial| trial.state.is_final());
         let Some(told) = told else {
@@ -58,7 +58,7 @@ impl Runner {
             return Ok(());
         };
         let ended: Vec<&Job> = ended.filter(|trial| told.insert(trial.id)).collect();
-        if ended.is_empty() {
+        if ended.is_empty() && !trials.is_empty() {
             return Ok(());
         }
         let reports = self.parts.planner.told(&self.job, trials, &ended);

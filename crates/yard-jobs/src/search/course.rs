@@ -16,6 +16,8 @@ const AT_ONCE: usize = 64;
 pub(super) struct Course {
     /// The last rung that each trial stands in, by its number.
     pub(super) rungs: BTreeMap<u32, usize>,
+    /// How many trials there are when it ends, unless some of them fail or need no longer run.
+    pub(super) expected: usize,
     pub(super) next: Next,
 }
 
@@ -49,11 +51,13 @@ impl Course {
         let mut budgets = vec![plan.first_budget()];
         let mut settings: Vec<usize> = (0..plan.count()).collect();
         let mut best = None;
+        let mut expected;
         let next = loop {
             let rung = budgets.len() - 1;
             let members: Vec<Member> =
                 settings.iter().map(|setting| member(plan, *setting, &budgets)).collect();
             rungs.extend(members.iter().map(|member| (member.number, rung)));
+            expected = plan.expected(rungs.len(), &settings, budgets[rung]);
             let missing = members.iter().filter(|member| !rows.contains_key(&member.number));
             let missing: Vec<NewTrial> = missing
                 .take(AT_ONCE)
@@ -67,7 +71,10 @@ impl Course {
             }
             let ranked = ranked(plan, trials, &members, &rows);
             // Where a whole rung failed, the rung before it has the last word.
-            let Some(first) = ranked.first() else { break best.map_or(Next::NoneGood, Next::Best) };
+            let Some(first) = ranked.first() else {
+                expected = rungs.len();
+                break best.map_or(Next::NoneGood, Next::Best);
+            };
             best = Some(first.number);
             if members.iter().all(|member| member.length == Length::Whole) {
                 break Next::Best(first.number);
@@ -76,7 +83,7 @@ impl Course {
             settings = ranked.iter().take(kept).map(|member| member.setting).collect();
             budgets.push(budget);
         };
-        Self { rungs, next }
+        Self { rungs, expected, next }
     }
 }
 

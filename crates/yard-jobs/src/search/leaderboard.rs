@@ -45,6 +45,8 @@ pub struct Standing {
     pub bytes: Option<u64>,
     /// What the search chose, by key.
     pub setting: Vec<(String, Value)>,
+    /// The same as a person reads it: rounded, and whole models by what tells them apart.
+    pub words: Vec<(String, String)>,
     /// Why it failed.
     pub failure: Option<String>,
 }
@@ -88,6 +90,7 @@ pub fn leaderboard(search: &Job, trials: &[Job]) -> Result<Leaderboard, JobFailu
 
 fn standing(plan: &Plan, trial: &Job, number: u32, outcome: &Outcome) -> Standing {
     let spec: Value = serde_json::from_str(&trial.spec).unwrap_or_default();
+    let setting = plan.setting_of(&spec);
     Standing {
         place: None,
         number,
@@ -97,7 +100,8 @@ fn standing(plan: &Plan, trial: &Job, number: u32, outcome: &Outcome) -> Standin
         quality: outcome.quality,
         latency_nanoseconds: outcome.latency_nanoseconds,
         bytes: outcome.bytes,
-        setting: plan.setting_of(&spec),
+        words: plan.words_of(&setting),
+        setting,
         failure: trial.failure.as_ref().map(|failure| failure.message.clone()),
     }
 }

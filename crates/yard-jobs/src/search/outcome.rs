@@ -43,6 +43,15 @@ impl Measure {
         }
     }
 
+    /// Why the trials of a search cannot be compared by its metric, which shows with the first of them: only the data say
+    /// what the task is, where the specification does not.
+    pub(super) fn contradiction(search: &SearchSpec, trials: &[Job]) -> Option<String> {
+        let (metric, needed) = (search.metric, search.metric.task()?);
+        let found = trials.iter().find_map(|trial| Some(summary(trial)?["task"].as_str()?.to_owned()))?;
+        let fits = found == needed.as_str();
+        (!fits).then(|| format!("search.metric: '{metric}' is for {needed}, but this is {found}"))
+    }
+
     /// The better one first; of equals the smaller model.
     pub(super) fn order(self, one: &Outcome, other: &Outcome) -> Ordering {
         let quality = match (one.quality, other.quality) {

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use yard_spec::{SearchSpec, SearchStrategy, TrainingSpec, apply, apply_unchecked, value_at};
 use yard_types::ErrorCode;
 
-use super::settings::{Setting, settings};
+use super::{
+    settings::{Setting, settings},
+    words::words,
+};
 use crate::{Demand, Job, JobFailure, NewTrial};
 
 /// Everything that follows from the row of the search alone.
@@ -106,6 +109,23 @@ impl Plan {
     pub(super) fn setting_of(&self, spec: &Value) -> Setting {
         let value = |path: &String| Some((path.clone(), value_at(spec, path)?.clone()));
         self.search.keys.keys().filter_map(value).collect()
+    }
+
+    /// The same as a person reads it.
+    pub(super) fn words_of(&self, setting: &Setting) -> Vec<(String, String)> {
+        let words =
+            |(path, value): &(String, Value)| (path.clone(), words(self.search.keys.get(path), value));
+        setting.iter().map(words).collect()
+    }
+
+    /// How many trials there are in all if all of this rung succeed, given how many there are up to it.
+    pub(super) fn expected(&self, so_far: usize, settings: &[usize], mut budget: Budget) -> usize {
+        let (mut expected, mut members) = (so_far, settings.len());
+        while settings.iter().any(|setting| self.length(*setting, budget) != Length::Whole) {
+            (members, budget) = self.next_rung(members, budget);
+            expected += members;
+        }
+        expected
     }
 
     /// How long a trial's run is, and in what.

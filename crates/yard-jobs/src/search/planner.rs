@@ -1,14 +1,12 @@
 //! Deciding what searches do.
 
 use serde_json::{Value, json};
-use yard_spec::SearchStrategy;
 use yard_types::ErrorCode;
 
 use super::{
     course::{Course, Next, number_of},
     outcome::{Measure, Outcome},
     plan::Plan,
-    settings::Setting,
 };
 use crate::{Job, JobFailure, JobState, LogLevel, LogLine, Planner, Progress, Report, SearchStep};
 
@@ -23,6 +21,9 @@ pub struct SearchPlanner;
 impl Planner for SearchPlanner {
     fn next(&self, search: &Job, trials: &[Job]) -> Result<SearchStep, JobFailure> {
         let plan = Plan::of(search)?;
+        if let Some(message) = Measure::contradiction(plan.search(), trials) {
+            return Err(JobFailure { code: ErrorCode::InvalidArgument, message });
+        }
         match Course::of(&plan, trials).next {
             Next::Submit(trials) => Ok(SearchStep::Submit(trials)),
             Next::Wait => Ok(SearchStep::Wait),
@@ -38,11 +39,7 @@ impl Planner for SearchPlanner {
     fn told(&self, search: &Job, trials: &[Job], ended: &[&Job]) -> Vec<Report> {
         let Ok(plan) = Plan::of(search) else { return Vec::new() };
         let done = trials.iter().filter(|trial| trial.state.is_final()).count();
-        let of = match plan.search().strategy {
-            // How many go on depends on how many fail.
-            SearchStrategy::SuccessiveHalving => None,
-            SearchStrategy::Grid | SearchStrategy::Random => Some(plan.count() as u64),
-        };
+        let of = Some(Course::of(&plan, trials).expected as u64);
         let progress = Progress { phase: "trial".to_owned(), step: done as u64, of };
         let measure = Measure::of(plan.search(), trials);
         let lines = ended.iter().map(|trial| Report::Log(line(&plan, measure, trial)));
@@ -53,7 +50,9 @@ impl Planner for SearchPlanner {
 /// What became of a trial.
 fn line(plan: &Plan, measure: Option<Measure>, trial: &Job) -> LogLine {
     let spec: Value = serde_json::from_str(&trial.spec).unwrap_or_default();
-    let setting = words(&plan.setting_of(&spec));
+    let setting = plan.words_of(&plan.setting_of(&spec));
+    let setting: Vec<String> = setting.iter().map(|(path, words)| format!("{path} = {words}")).collect();
+    let setting = setting.join(", ");
     let number = number_of(trial).unwrap_or_default();
     let quality = measure.and_then(|measure| Some((measure, Outcome::of(trial, measure).quality?)));
     let (level, became) = match (trial.state, quality) {
@@ -68,11 +67,6 @@ fn line(plan: &Plan, measure: Option<Measure>, trial: &Job) -> LogLine {
         }
     };
     LogLine { level, text: format!("trial {number} {became} ({setting})") }
-}
-
-fn words(setting: &Setting) -> String {
-    let words: Vec<String> = setting.iter().map(|(path, value)| format!("{path} = {value}")).collect();
-    words.join(", ")
 }
 
 /// What the best trial tells of its result, and how it was found.

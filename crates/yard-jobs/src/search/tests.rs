@@ -300,11 +300,31 @@ fn a_failed_trial_is_told_and_does_not_end_the_search() {
     let failed: Vec<&Job> = trials.iter().filter(|trial| trial.state == JobState::Failed).collect();
     let told = SearchPlanner.told(&search, &trials, &failed);
     let [Report::Log(line), Report::Progress(progress)] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((line.level, progress.step, progress.of), (LogLevel::Warning, 13, None));
+    assert_eq!((line.level, progress.step, progress.of), (LogLevel::Warning, 13, Some(13)));
     assert!(line.text.contains("failed: it diverged (training.optimizer.learning_rate = "), "{}", line.text);
     let board = leaderboard(&search, &trials).unwrap();
     let last = board.standings.last().unwrap();
     assert_eq!((last.place, last.failure.as_deref()), (None, Some("it diverged")));
+}
+
+#[test]
+fn how_many_trials_there_will_be_is_told_from_the_beginning() {
+    let of = |search: &Job, trials: &[Job]| match &SearchPlanner.told(search, trials, &[])[..] {
+        [Report::Progress(progress)] => (progress.step, progress.of),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(&search(GRID), &[]), (0, Some(6)));
+    let halving = search(HALVING);
+    let (trials, _) = run(&halving, &by_rate);
+    for ended in [0, 5, 9, 12, 13] {
+        assert_eq!(of(&halving, &trials[..ended]), (ended as u64, Some(13)));
+    }
+    // Two of nine are left: no longer three go on.
+    let few =
+        |spec: &Value| by_rate(spec).filter(|_| number_at(spec, "training.optimizer.learning_rate") > 0.8);
+    let (trials, _) = run(&halving, &few);
+    assert!(trials.len() < 13);
+    assert_eq!(of(&halving, &trials), (trials.len() as u64, Some(trials.len() as u64)));
 }
 
 #[test]
@@ -324,6 +344,20 @@ fn a_search_of_which_nothing_succeeds_fails_with_the_first_reason() {
     assert_eq!(failure.message, "none of the 6 trials succeeded; trial 0: it diverged");
     let (_, without_figure) = run(&search(GRID), &|_| Some(json!({"task": "classification"})));
     assert!(without_figure.unwrap_err().message.contains("no trial has a figure"));
+}
+
+#[test]
+fn a_metric_of_another_task_ends_the_search_with_its_first_trial() {
+    let text = GRID.replace("strategy", "metric = 'log_loss'\nstrategy");
+    let job = search(&text);
+    let spec = job.spec.replace("\"task\":\"classification\"", "\"task\":\"auto\"");
+    assert_ne!(spec, job.spec);
+    let (trials, last) = run(&Job { spec, ..job }, &|_| Some(json!({"task": "regression"})));
+    let failure = last.unwrap_err();
+    assert_eq!(failure.message, "search.metric: 'log_loss' is for classification, but this is regression");
+    assert_eq!(failure.code, ErrorCode::InvalidArgument);
+    let ended = trials.iter().filter(|trial| trial.state.is_final()).count();
+    assert_eq!(ended, 1, "the others are not waited for");
 }
 
 #[test]

@@ -31,6 +31,8 @@ use yard_types::Timestamp;
 pub(crate) use lab::TestLab;
 use prover::InProcessProver;
 use valve::ValveEngine;
+
+use crate::place;
 pub(crate) use valve::{VALVE_MODEL, Valve, until};
 
 /// What a test may want otherwise.
@@ -262,13 +264,12 @@ pub(crate) async fn read(response: Response) -> Answer {
 }
 
 pub(crate) fn digits_file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits/digits.onnx")
+    place::digits()
 }
 
 /// Images that the model has not seen, with their labels.
 pub(crate) fn held_out(count: usize) -> Vec<(Vec<f32>, usize)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits/held_out.csv");
-    let text = std::fs::read_to_string(path).unwrap();
+    let text = std::fs::read_to_string(place::held_out()).unwrap();
     let rows = text.lines().skip(1).take(count).map(|line| {
         let mut values: Vec<f32> = line.split(',').map(|value| value.parse().unwrap()).collect();
         let label = values.pop().unwrap() as usize;

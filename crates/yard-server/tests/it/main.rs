@@ -14,5 +14,6 @@ mod leaving;
 mod load;
 mod management;
 mod permissions;
+mod place;
 mod predict;
 mod stopping;

@@ -4,10 +4,7 @@ use super::fit::known_task;
 use crate::{
     error::{KeyPath, SpecError},
     search::apply,
-    spec::{
-        CandidateRange, Candidates, Metric, ModelSpec, RangeScale, SearchSpec, SearchStrategy, Task,
-        TrainingSpec,
-    },
+    spec::{CandidateRange, Candidates, ModelSpec, RangeScale, SearchSpec, SearchStrategy, TrainingSpec},
 };
 
 /// Most keys of a search.
@@ -71,14 +68,28 @@ fn check_candidates(spec: &TrainingSpec, path: &str, candidates: &Candidates) ->
                 let problem = format!("there are {} values: give 1 to {MAX_VALUES}", values.len());
                 return Err(of_key(path, problem));
             }
-            for value in values {
+            for (place, value) in values.iter().enumerate() {
+                if values[..place].contains(value) {
+                    return Err(of_key(path, format!("value {} is the same as one before it", place + 1)));
+                }
                 apply(spec, &[(path, value.clone())])?;
             }
         }
         Candidates::Range(range) => {
             check_range(path, range)?;
-            for end in [range.at(0.0), range.at(1.0)] {
-                apply(spec, &[(path, end)])?;
+            let fits = |range: &CandidateRange| -> Result<(), SpecError> {
+                for end in [range.at(0.0), range.at(1.0)] {
+                    apply(spec, &[(path, end)])?;
+                }
+                Ok(())
+            };
+            let whole = CandidateRange { whole: true, ..range.clone() };
+            if let Err(error) = fits(range) {
+                let would_fit = !range.whole && check_range(path, &whole).is_ok() && fits(&whole).is_ok();
+                return Err(match would_fit {
+                    true => of_key(path, "the key takes whole numbers alone: add whole = true to the range"),
+                    false => error,
+                });
             }
         }
     }
@@ -107,11 +118,7 @@ fn check_range(path: &str, range: &CandidateRange) -> Result<(), SpecError> {
 }
 
 fn check_metric(spec: &TrainingSpec, search: &SearchSpec) -> Result<(), SpecError> {
-    let needed = match search.metric {
-        Metric::Auto => return Ok(()),
-        Metric::Accuracy | Metric::F1 | Metric::LogLoss => Task::Classification,
-        Metric::R2 | Metric::Rmse | Metric::Mae => Task::Regression,
-    };
+    let Some(needed) = search.metric.task() else { return Ok(()) };
     match known_task(spec)? {
         Some(task) if task != needed => {
             let problem = format!("'{}' is for {needed}, but this is {task}", search.metric);

@@ -354,7 +354,17 @@ fn a_search_is_checked_value_by_value() {
         ("'training.epochs' = 5", "search.keys.training.epochs must be a list of values or a range"),
         ("'training.epochs' = { low = 5 }", "search.keys.training.epochs.high is missing"),
         ("'training.epochs' = { low = 5, high = 5 }", "low (5) must be below high (5)"),
-        ("'training.epochs' = { low = 5, high = 9 }", "training.epochs must be a whole number"),
+        (
+            "'training.epochs' = { low = 5, high = 9 }",
+            "search.keys.training.epochs: the key takes whole numbers alone: add whole = true to the range",
+        ),
+        ("'training.epochs' = { low = 5.5, high = 9 }", "training.epochs must be a whole number"),
+        ("'training.epochs' = { low = 0, high = 9 }", "training.epochs must be from 1 to 1000000, not 0.0"),
+        (
+            "'training.batch_size' = [8, 16, 8]",
+            "search.keys.training.batch_size: value 3 is the same as one before it",
+        ),
+        ("'training.loss' = ['hubber']", "cannot set training.loss to 'hubber': training.loss is 'hubber'"),
         ("'training.epochs' = { low = 0.5, high = 9, whole = true }", "ends in whole numbers, not 0.5 and 9"),
         ("'training.weight_decay' = { low = 0, high = 1, scale = 'log' }", "starts above 0, not at 0"),
         ("'model' = [{ kind = 'lonear' }]", "model.kind is 'lonear'"),

@@ -7,7 +7,11 @@ use serde_json::Value;
 use crate::{
     error::{KeyPath, SpecError},
     keys::{ANY, Allowed, Field, Section, Table, TableReader, allowed_between, found},
+    spec::Task,
 };
+
+/// Of numbers taken from a range.
+const DIGITS: usize = 6;
 
 spec_table! {
     /// Many specifications instead of one: each trial is this one with other values at some keys.
@@ -31,7 +35,7 @@ spec_table! {
 }
 
 spec_table! {
-    /// A range of numbers, instead of a list of values.
+    /// A range of numbers, instead of a list of values. Numbers taken from it have at most six digits.
     pub struct CandidateRange {
         /// The smallest value.
         low: f64 = required, "as the key", ANY;
@@ -97,6 +101,19 @@ pub enum Candidates {
     Range(CandidateRange),
 }
 
+// === impl Metric ===
+
+impl Metric {
+    /// The task that it belongs to; `None` for the one that depends on it.
+    pub const fn task(self) -> Option<Task> {
+        match self {
+            Self::Auto => None,
+            Self::Accuracy | Self::F1 | Self::LogLoss => Some(Task::Classification),
+            Self::R2 | Self::Rmse | Self::Mae => Some(Task::Regression),
+        }
+    }
+}
+
 // === impl Candidates ===
 
 impl Candidates {
@@ -138,8 +155,11 @@ impl CandidateRange {
             RangeScale::Linear => self.low + (self.high - self.low) * part,
             RangeScale::Log => (self.low.ln() + (self.high.ln() - self.low.ln()) * part).exp(),
         };
+        // So that they can be read and copied, and so that every reader of JSON sees the same number: not all of them
+        // give the last bit of a number of seventeen digits.
+        let short = format!("{number:.*e}", DIGITS - 1).parse().unwrap_or(number);
         // Rounding may not lead out of the range.
-        let number = number.max(self.low).min(self.high);
+        let number = if self.whole { number } else { short }.max(self.low).min(self.high);
         if !self.whole {
             return Value::from(number);
         }

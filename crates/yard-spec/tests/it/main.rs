@@ -182,13 +182,24 @@ fn search() -> BoxedStrategy<Value> {
             (0.001..0.1_f64).prop_map(|low| json!({ "low": low, "high": low * 7.0, "scale": "log" })).boxed(),
         ),
         ("training.epochs", Just(json!({ "low": 10, "high": 20, "whole": true, "points": 3 })).boxed()),
-        ("model", prop::collection::vec(model(), 1..4).prop_map(Value::from).boxed()),
+        ("model", prop::collection::vec(model(), 1..4).prop_map(each_once).boxed()),
     ]);
     keys.prop_map(|mut keys| {
         keys["features.numbers"] = json!(["none", "min_max"]);
         json!({ "keys": keys, "trials": 100 })
     })
     .boxed()
+}
+
+/// A list in which no value stands twice.
+fn each_once(values: Vec<Value>) -> Value {
+    let mut once: Vec<Value> = Vec::new();
+    for value in values {
+        if !once.contains(&value) {
+            once.push(value);
+        }
+    }
+    once.into()
 }
 
 fn specification() -> impl Strategy<Value = Value> {

@@ -21,7 +21,7 @@ const MODEL: &str = "digits";
 pub(super) fn measure(bench: &Bench<'_>) -> Result<Start> {
     let data = bench.scratch.join("start");
     let first = Modelyard::start(bench.environment, &data)?;
-    let model = places::checkout().join("models/digits/digits.onnx");
+    let model = bench.model(MODEL);
     first.push(MODEL, &model)?;
     let question = question(bench, &model)?;
     drop(first);
@@ -49,7 +49,7 @@ pub(super) fn measure(bench: &Bench<'_>) -> Result<Start> {
 
 /// A digit that the model has not seen, and what ONNX Runtime alone answers to it.
 fn question(bench: &Bench<'_>, model: &Path) -> Result<Question> {
-    let text = fs::read_to_string(places::checkout().join("models/digits/held_out.csv"))?;
+    let text = fs::read_to_string(places::checkout().join("data/digits/held_out.csv"))?;
     let row = text.lines().nth(1).context("there are no held-out rows")?;
     let pixels = pixels(row).context("a held-out row is not made of numbers")?;
     let inputs =

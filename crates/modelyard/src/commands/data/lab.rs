@@ -34,7 +34,7 @@ pub(super) fn nothing() -> CommitDataSetBody {
 }
 
 /// What the files are and hold, as JSON.
-pub(super) fn description(paths: &[PathBuf], output: Output) -> Result<CommitDataSetBody> {
+pub(in crate::commands) fn description(paths: &[PathBuf], output: Output) -> Result<CommitDataSetBody> {
     let program =
         find_lab().context("the files cannot be described; --undescribed adds them all the same")?;
     let ask = |arguments: &[&str], paths: &[PathBuf]| -> Result<Box<RawValue>> {

@@ -22,6 +22,7 @@ Try next, in another terminal:
 
   {program} models
   {program} show digits
+  {program} jobs
   {program} predict digits --input {rows} --ignore label
 
 With curl:
@@ -34,7 +35,7 @@ From Python, over gRPC (pip install "tritonclient[grpc]"):
 
   import os, numpy, tritonclient.grpc as triton
   client = triton.InferenceServerClient("{grpc}")
-  pixels = triton.InferInput("pixels", [1, 64], "FP32")
+  pixels = triton.InferInput("features", [1, 64], "FP32")
   pixels.set_data_from_numpy(numpy.array([[{pixels}]], dtype=numpy.float32))
   key = {{"authorization": "Bearer " + os.environ["MODELYARD_API_KEY"]}}
   print(client.infer("digits", [pixels], headers=key).as_numpy("probabilities").argmax())"#

@@ -1,14 +1,14 @@
-//! The model and the digits of the demo. `models/digits/README.md` says where they come from.
+//! The digits of the demo, and what the model says of them. `data/digits/README.md` says where they come from.
 
 use anyhow::{Context as _, Result, ensure};
 use yard_client::InferAnswer;
 use yard_types::{NamedTensor, Tensor, TensorData};
 
-pub(super) const MODEL: &str = "digits";
-pub(super) const ONNX: &[u8] =
-    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/digits/digits.onnx"));
 pub(super) const HELD_OUT_CSV: &str =
-    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/digits/held_out.csv"));
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/digits/held_out.csv"));
+
+/// What a model that was trained on numbers calls its input.
+const INPUT: &str = "features";
 
 /// Pixels of an image: 8 rows of 8.
 const PIXELS: usize = 64;
@@ -60,7 +60,7 @@ impl HeldOut {
     pub(super) fn tensor(&self, rows: &[usize]) -> Result<NamedTensor> {
         let pixels = rows.iter().flat_map(|row| self.images[*row]).collect();
         let tensor = Tensor::new(vec![rows.len(), PIXELS], TensorData::Fp32(pixels))?;
-        Ok(NamedTensor { name: "pixels".to_owned(), tensor })
+        Ok(NamedTensor { name: INPUT.to_owned(), tensor })
     }
 }
 

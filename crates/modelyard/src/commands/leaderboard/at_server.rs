@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use yard_api::management::JobBody;
-use yard_client::JobsQuery;
+use yard_client::{ClientError, JobsQuery};
 use yard_jobs::{Demand, Job, JobFailure, JobId, JobKind, JobResult, JobState, NewJob, Owner};
 use yard_types::{ErrorCode, Timestamp, VersionNumber};
 
@@ -19,7 +19,11 @@ pub(super) async fn read(search: &str, session: &Session) -> Result<(Job, Vec<Jo
         Ok(id) => id.to_string(),
         Err(_) => newest(search, session).await?.ok_or_else(|| missing(search))?,
     };
-    let found = row(&client.job(&id).await?)?;
+    let found = client.job(&id).await.map_err(|error| match error {
+        ClientError::Refused(refusal) if refusal.code == ErrorCode::NotFound => missing(search).into(),
+        other => anyhow::Error::from(other),
+    });
+    let found = row(&found?)?;
     if found.kind != JobKind::Search {
         return Err(missing(search).into());
     }

@@ -1,8 +1,9 @@
 //! A search in the data directory of this machine.
 
 use anyhow::{Context as _, Result};
-use yard_jobs::{Job, JobId, JobKind, JobQuery, JobStore as _};
+use yard_jobs::{Job, JobFailure, JobId, JobKind, JobQuery, JobStore as _};
 use yard_store::{DataDirectory, Database, DatabaseOptions, SqliteJobStore};
+use yard_types::ErrorCode;
 
 use super::missing;
 use crate::{
@@ -19,6 +20,11 @@ pub(super) async fn read(search: &str, global: &GlobalArgs) -> Result<(Job, Vec<
     let (mut settings, _) = settings::load(&sources)?;
     if let Some(directory) = global.data_dir_given() {
         settings.data_dir = directory.to_owned();
+    }
+    // Opening one makes it.
+    if !settings.data_dir.is_dir() {
+        let message = format!("there is no data directory {}", settings.data_dir.display());
+        return Err(JobFailure { code: ErrorCode::NotFound, message }.into());
     }
     let directory = DataDirectory::open(&settings.data_dir)?;
     let database = Database::open(&directory.database(), &DatabaseOptions::default()).await;

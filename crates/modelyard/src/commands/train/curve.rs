@@ -12,8 +12,11 @@ const METRIC: &str = "loss";
 /// On what it was measured, each with its sign. Where two meet, the later one is seen.
 const SERIES: [(&str, char); 2] = [("train", '*'), ("validation", 'o')];
 
+/// From which ratio of the largest to the smallest loss on the height is the logarithm.
+const LOGARITHMIC_FROM: f64 = 20.0;
+
 /// Draws the loss by step; `None` where there are not two steps of any series.
-pub(super) fn draw(metrics: &[Metric]) -> Option<String> {
+pub(crate) fn draw(metrics: &[Metric]) -> Option<String> {
     let drawn: Vec<(char, Vec<(u64, f64)>)> =
         SERIES.iter().map(|(split, sign)| (*sign, series(metrics, split))).collect();
     let points = || drawn.iter().flat_map(|(_, points)| points);
@@ -23,15 +26,18 @@ pub(super) fn draw(metrics: &[Metric]) -> Option<String> {
     let (first, last) = (points().map(|point| point.0).min()?, points().map(|point| point.0).max()?);
     let lowest = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
     let highest = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
+    let logarithmic = lowest > 0.0 && highest / lowest >= LOGARITHMIC_FROM;
+    let height = |value: f64| if logarithmic { value.ln() } else { value };
     let mut canvas = [[' '; WIDTH]; HEIGHT];
     for (sign, points) in &drawn {
         for (step, value) in points {
             let column = place((step - first) as f64, (last - first) as f64, WIDTH);
-            let row = HEIGHT - 1 - place(value - lowest, highest - lowest, HEIGHT);
+            let row =
+                HEIGHT - 1 - place(height(*value) - height(lowest), height(highest) - height(lowest), HEIGHT);
             canvas[row][column] = *sign;
         }
     }
-    Some(framed(&canvas, (lowest, highest), (first, last)))
+    Some(framed(&canvas, logarithmic, (lowest, highest), (first, last)))
 }
 
 /// The values that can be drawn, by step.
@@ -54,11 +60,20 @@ fn place(part: f64, whole: f64, count: usize) -> usize {
     ((part / whole).clamp(0.0, 1.0) * (count - 1) as f64).round() as usize
 }
 
-fn framed(canvas: &[[char; WIDTH]; HEIGHT], values: (f64, f64), steps: (u64, u64)) -> String {
+fn framed(
+    canvas: &[[char; WIDTH]; HEIGHT],
+    logarithmic: bool,
+    values: (f64, f64),
+    steps: (u64, u64),
+) -> String {
     let mut text = String::new();
+    let scale = if logarithmic { ", logarithmic" } else { "" };
     // Writing to a string cannot fail.
-    let _ =
-        writeln!(text, "{METRIC}  ({})", SERIES.map(|(split, sign)| format!("{sign} {split}")).join(", "));
+    let _ = writeln!(
+        text,
+        "{METRIC}{scale}  ({})",
+        SERIES.map(|(split, sign)| format!("{sign} {split}")).join(", ")
+    );
     for (row, line) in canvas.iter().enumerate() {
         let label = match row {
             0 => format!("{:.4}", values.1),
@@ -100,6 +115,22 @@ mod tests {
             "{text}"
         );
         assert!(lines.iter().all(|line| line.chars().count() <= 12 + WIDTH), "{text}");
+    }
+
+    #[test]
+    fn a_loss_that_falls_far_is_drawn_by_its_logarithm() {
+        let metrics: Vec<Metric> =
+            (0..5).map(|step| metric("train", step, 10f64.powi(-(step as i32)))).collect();
+        let text = draw(&metrics).unwrap();
+        assert!(text.starts_with("loss, logarithmic  ("), "{text}");
+        let rows: Vec<usize> = text
+            .lines()
+            .skip(1)
+            .enumerate()
+            .filter(|(_, line)| line.contains('*'))
+            .map(|(row, _)| row)
+            .collect();
+        assert_eq!(rows, [0, 3, 5, 8, 11], "a power of ten is always as high: {text}");
     }
 
     #[test]

@@ -3,20 +3,19 @@
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
-use serde::Serialize;
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
 use yard_jobs::{
-    Capacity, Demand, Job, JobFailure, JobKind, JobState, Jobs, JobsError, Metric, NewJob, Owner,
+    Capacity, Demand, Job, JobFailure, JobKind, JobQuery, JobState, Jobs, JobsError, Metric, NewJob, Owner,
     SchedulerOptions,
 };
 use yard_spec::TrainingSpec;
 use yard_store::{DataDirectory, Database, DatabaseOptions};
 use yard_types::ErrorCode;
 
-use super::{TrainArgs, curve, figures, watch};
+use super::{TrainArgs, outcome::Outcome, watch};
 use crate::{
     cli::GlobalArgs,
     engines,
@@ -28,18 +27,10 @@ use crate::{
 
 /// The memory of a job, if the command line does not say.
 const MEMORY_BYTES: u64 = 4 << 30;
+/// Most unfinished jobs of each state that are told of.
+const MAX_UNFINISHED: u32 = 20;
 /// Whom local jobs belong to.
 const OWNER: &str = "local";
-
-/// What a successful job prints for programs.
-#[derive(Debug, Serialize)]
-struct Answer<'a> {
-    job: String,
-    model: &'a str,
-    version: u32,
-    /// What the job tells of its result.
-    summary: Option<serde_json::Value>,
-}
 
 pub(super) fn run(spec: TrainingSpec, args: &TrainArgs, global: &GlobalArgs, output: Output) -> Result<()> {
     let sources = Sources { file: None, variables: settings::environment(), flags: Vec::new() };
@@ -93,7 +84,7 @@ async fn train(
     jobs.shutdown().await;
     database.close().await;
     let (job, metrics) = ended?;
-    tell(&job, &metrics, output)
+    tell(&job, spec, &metrics, output)
 }
 
 /// What the machine has, and never less than this job asks for: jobs that a server left waiting must not fail because
@@ -123,6 +114,12 @@ async fn submit_and_watch(
     };
     // From before the job is named: whoever has read its name may call it off.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    for other in unfinished(jobs).await? {
+        output.talk(format!(
+            "job {} ({}), which was not finished, goes on beside this one",
+            other.id, other.model
+        ));
+    }
     let id = jobs.submit(new).await?.id;
     output.talk(format!("job {id}"));
     let mut watching = Box::pin(watch::to_its_end(jobs, id, output));
@@ -137,8 +134,18 @@ async fn submit_and_watch(
     timeout(watch::CANCEL_LIMIT, watching).await.context("the job does not end")?
 }
 
+/// What an earlier process that was killed, or a server, left.
+async fn unfinished(jobs: &Jobs) -> Result<Vec<Job>, JobsError> {
+    let mut unfinished = Vec::new();
+    for state in [JobState::Queued, JobState::Running] {
+        let query = JobQuery { state: Some(state), search: None, after: None, limit: MAX_UNFINISHED };
+        unfinished.extend(jobs.jobs(&query).await?);
+    }
+    Ok(unfinished)
+}
+
 /// Says how the job ended.
-fn tell(job: &Job, metrics: &[Metric], output: Output) -> Result<()> {
+fn tell(job: &Job, spec: &TrainingSpec, metrics: &[Metric], output: Output) -> Result<()> {
     match job.state {
         JobState::Succeeded => {}
         JobState::Cancelled => return Err(Interrupted).context("the job was called off"),
@@ -149,17 +156,13 @@ fn tell(job: &Job, metrics: &[Metric], output: Output) -> Result<()> {
     }
     let Some(result) = &job.result else { bail!("the job succeeded without a result") };
     let Some(version) = result.version else { bail!("the job succeeded without a version") };
-    if let Some(curve) = curve::draw(metrics) {
-        output.talk(curve);
-    }
-    output.talk(figures::table(metrics));
-    let answer = Answer {
+    let outcome = Outcome {
         job: job.id.to_string(),
-        model: job.model.as_str(),
-        version: version.get(),
+        model: job.model.to_string(),
+        version: Some(version.get()),
         summary: serde_json::from_str(&result.summary).ok(),
     };
-    output.data(&answer, || format!("{} version {version}", job.model))
+    outcome.print(spec, metrics, output)
 }
 
 #[cfg(test)]

@@ -180,6 +180,19 @@ async fn halved(killed_after: Option<u64>) -> (Vec<(u32, String, JobState)>, Str
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_many_trials_there_will_be_is_known_before_the_first_has_ended() {
+    let yard = Yard::with(Arc::new(crate::SearchPlanner), |_| {});
+    yard.launcher.translate(trained);
+    let spec = yard_spec::TrainingSpec::from_toml(HALVING).unwrap().to_json();
+    let new = NewJob { kind: JobKind::Search, ..new_job(&spec) };
+    let id = yard.jobs.submit(new).await.unwrap().id;
+    let job = yard.until(id, |job| job.progress.is_some()).await;
+    let progress = job.progress.unwrap();
+    assert_eq!((&*progress.phase, progress.step, progress.of), ("trial", 0, Some(13)));
+    assert!(yard.jobs.trials(id).await.unwrap().iter().all(|trial| !trial.state.is_final()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_search_by_halving_runs_as_child_jobs_and_a_killed_server_changes_nothing() {
     let whole = halved(None).await;
     assert_eq!(whole.0.len(), 9 + 3 + 1);
