@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Data(commands::data::DataArgs),
     Leaderboard(commands::leaderboard::LeaderboardArgs),
     #[command(hide = true)]
+    Generate(commands::generate::GenerateArgs),
+    #[command(hide = true)]
     Worker(worker::WorkerArgs),
     #[command(flatten)]
     AtServer(ServerCommand),

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod engine;
 mod follow;
 pub(crate) mod gc;
+pub(crate) mod generate;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod leaderboard;
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: Cli, output: Output) -> Result<()> {
         Command::Train(args) => train::run(&args, &global, output),
         Command::Data(args) => data::run(args, &global, output),
         Command::Leaderboard(args) => leaderboard::run(&args, &global, output),
+        Command::Generate(args) => generate::run(&args, output),
         Command::Worker(args) => worker::run(&args),
         Command::AtServer(command) => on_runtime(at_server(command, &global, output)),
         Command::Engine(args) => engine::run(&args, &global, output),

@@ -3,6 +3,8 @@
 use yard_gguf::{BlockError, GgufError, MetadataError};
 use yard_kernels::{KernelError, RopeError};
 
+use crate::SamplingError;
+
 /// Why a model cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum LlmError {
@@ -42,6 +44,9 @@ pub enum LlmError {
     /// A kernel refused its arguments or found no memory.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// An option is out of its range, or no token can be chosen.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
     /// A token that is not in the vocabulary.
     #[error("token {token} is not in the vocabulary, which has {vocabulary} tokens")]
     UnknownToken {

@@ -1,0 +1,128 @@
+//! `generate`: text from a file with a language model, without a server. Hidden while language models are not served.
+
+use std::{
+    io::Write as _,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use yard_gguf::{Gguf, ReadLimits};
+use yard_kernels::Machine;
+use yard_llm::{EncodeOptions, Model, SamplingOptions, StopOptions, TextStream, Tokenizer};
+
+use crate::output::Output;
+
+/// Continue a text with a language model in a GGUF file
+///
+/// Streams the text as it is written, and says on stderr how fast. The same command gives the same text again.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  modelyard generate --model SmolLM2-135M-Instruct.Q4_1.gguf --prompt \"The sea is\""
+)]
+pub(crate) struct GenerateArgs {
+    /// GGUF file with the model
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+
+    /// Text to go on with
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+
+    /// Longest answer, in tokens
+    #[arg(long, value_name = "COUNT", default_value_t = 128)]
+    max_tokens: usize,
+
+    /// 0 takes the best token each time; higher chooses more freely
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    temperature: f32,
+
+    /// Decides all draws, if the temperature is above 0
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+
+    /// Threads [default: one for each processor]
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZeroUsize>,
+
+    /// Read names of control tokens in the prompt, such as <|im_start|>, as those tokens
+    #[arg(long)]
+    control_tokens: bool,
+}
+
+/// What was written, for `--json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    text: String,
+    prompt_tokens: usize,
+    tokens: usize,
+    end: &'static str,
+    load_seconds: f64,
+    first_token_seconds: f64,
+    tokens_per_second: Option<f64>,
+}
+
+pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
+    let threads = match args.threads {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    let machine = Machine::new(threads).context("cannot start the threads")?;
+    let begun = Instant::now();
+    let (tokenizer, model) =
+        load(&args.model, &machine).with_context(|| format!("cannot use {}", args.model.display()))?;
+    let load_seconds = begun.elapsed().as_secs_f64();
+
+    let reading = EncodeOptions { add_special: true, parse_special: args.control_tokens };
+    let prompt = tokenizer.encode(&args.prompt, reading);
+    let prompt_tokens = prompt.len();
+    let sampling =
+        SamplingOptions { temperature: args.temperature, seed: args.seed, ..SamplingOptions::default() };
+    let stop = StopOptions { most_tokens: Some(args.max_tokens), ..StopOptions::default() };
+    let begun = Instant::now();
+    let mut stream = TextStream::start(&model, &machine, &tokenizer, prompt, sampling, stop)?;
+    let (mut text, mut tokens, mut first, mut end) = (String::new(), 0, None, "length");
+    while let Some(piece) = stream.advance()? {
+        first.get_or_insert_with(|| begun.elapsed());
+        tokens += 1;
+        if !output.is_json() {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(piece.text.as_bytes())?;
+            stdout.flush()?;
+        }
+        text.push_str(piece.text);
+        if let Some(yard_llm::StopReason::Token(_)) = piece.end {
+            end = "stop";
+        }
+    }
+    let first = first.unwrap_or_default();
+    let rest = begun.elapsed().saturating_sub(first).as_secs_f64();
+    let report = Report {
+        text,
+        prompt_tokens,
+        tokens,
+        end,
+        load_seconds,
+        first_token_seconds: first.as_secs_f64(),
+        tokens_per_second: (tokens > 1).then(|| (tokens - 1) as f64 / rest),
+    };
+    output.talk(format!(
+        "\nloaded in {:.2} s; {} tokens read in {:.3} s; {} written, {:.1} a second",
+        report.load_seconds,
+        report.prompt_tokens,
+        report.first_token_seconds,
+        report.tokens,
+        report.tokens_per_second.unwrap_or(0.0),
+    ));
+    if output.is_json() { output.data(&report, String::new) } else { Ok(()) }
+}
+
+fn load(path: &Path, machine: &Machine) -> Result<(Arc<Tokenizer>, Model)> {
+    let file = Gguf::open(path, &ReadLimits::default())?;
+    let tokenizer = Tokenizer::from_metadata(file.metadata())?;
+    let model = Model::from_file(file, machine, &mut |_| {})?;
+    Ok((Arc::new(tokenizer), model))
+}
