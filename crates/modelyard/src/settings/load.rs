@@ -15,6 +15,7 @@ const OTHER_VARIABLES: [&str; 6] = [
     "MODELYARD_HOME",
     "MODELYARD_SERVER",
     "MODELYARD_TEST_ASSETS",
+    "MODELYARD_TEST_PYTHON",
 ];
 
 /// Where settings come from, the weakest first.

@@ -1,4 +1,4 @@
-//! How fast a model reads and writes: `speed FILE.gguf THREADS PROMPT_TOKENS NEW_TOKENS [STREAMS]`.
+//! How fast a model reads and writes: `text_speed FILE.gguf THREADS PROMPT_TOKENS NEW_TOKENS [STREAMS]`.
 //!
 //! Prints one line of JSON. The tokens are arbitrary but the same each time; the work is that of any text.
 
@@ -12,7 +12,7 @@ use yard_llm::{KeyValueCache, LogitRows, Model, Part, Scratch, Sequence};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [file, threads, prompt, new, rest @ ..] = arguments.as_slice() else {
-        return Err("speed FILE.gguf THREADS PROMPT_TOKENS NEW_TOKENS [STREAMS]".into());
+        return Err("text_speed FILE.gguf THREADS PROMPT_TOKENS NEW_TOKENS [STREAMS]".into());
     };
     let threads: NonZeroUsize = threads.parse()?;
     let (prompt, new): (usize, usize) = (prompt.parse()?, new.parse()?);
