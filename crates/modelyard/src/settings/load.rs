@@ -8,13 +8,14 @@ use super::{Settings, table::SETTINGS};
 const DEFAULT_FILE: &str = "modelyard.toml";
 
 /// `MODELYARD_*` variables that belong to other parts of Modelyard.
-const OTHER_VARIABLES: [&str; 6] = [
+const OTHER_VARIABLES: [&str; 8] = [
     "MODELYARD_API_KEY",
     "MODELYARD_BIN",
     "MODELYARD_CACHE",
     "MODELYARD_HOME",
     "MODELYARD_SERVER",
     "MODELYARD_TEST_ASSETS",
+    "MODELYARD_TEST_DATA_SETS",
     "MODELYARD_TEST_PYTHON",
 ];
 
