@@ -9,6 +9,7 @@
     models/NAME/samples.json           [{"inputs": [tensor...], "outputs": [tensor...]}, ...]
     hostile/NAME/model.onnx            packages that must be refused
     outside/weights.data               what some of the hostile ones try to reach
+    language/NAME.gguf                 language models
 
 `rows_join` in the manifest is there where it is known by construction whether the rows of several requests may share
 one run.
@@ -103,6 +104,11 @@ def main():
         lambda path, session: real_inputs.voice_feeds(lambda feeds: tensors.run(session, feeds)),
         rows_join=False,
     )
+
+    language = arguments.out / "language"
+    language.mkdir()
+    for file in sorted(arguments.downloaded.glob("*.gguf")):
+        shutil.move(file, language / file.name)
 
     reasons = hostile.build_all(arguments.out, models / "mlp-100-128-10" / "model.onnx")
     manifest = {

