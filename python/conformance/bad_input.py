@@ -14,6 +14,7 @@ import tempfile
 
 import requests
 
+from _jobs import children, exists
 from _server import BINARY, Server, run_all, wait_until
 
 ROWS = 200
@@ -304,7 +305,10 @@ def a_checkpoint_from_another_specification(running, folder):
     ask(running, "POST", f"/api/v1/jobs/{first}/cancel", json={})
     second = submit(running, long(2))
     kept_by(second)
+    living = children(running.process.pid)
     running.kill()
+    # Until they have ended they may keep more.
+    wait_until(lambda: not any(exists(child) for child in living))
     # The directory was restored from the wrong backup: there lie the checkpoints of another job.
     shutil.rmtree(jobs / second / "checkpoints")
     shutil.copytree(other, jobs / second / "checkpoints")

@@ -136,10 +136,15 @@ async fn submit_and_watch(
 
 /// What an earlier process that was killed, or a server, left.
 async fn unfinished(jobs: &Jobs) -> Result<Vec<Job>, JobsError> {
-    let mut unfinished = Vec::new();
-    for state in [JobState::Queued, JobState::Running] {
+    let mut unfinished: Vec<Job> = Vec::new();
+    // The scheduler is at work: a job that was running is queued again and then runs again. In this order none slips by.
+    for state in [JobState::Running, JobState::Queued, JobState::Running] {
         let query = JobQuery { state: Some(state), search: None, after: None, limit: MAX_UNFINISHED };
-        unfinished.extend(jobs.jobs(&query).await?);
+        for job in jobs.jobs(&query).await? {
+            if unfinished.iter().all(|known| known.id != job.id) {
+                unfinished.push(job);
+            }
+        }
     }
     Ok(unfinished)
 }
