@@ -291,29 +291,33 @@ def a_checkpoint_from_another_specification(running, folder):
 
     def checkpoints(identity):
         kept = jobs / identity / "checkpoints"
-        return sorted(kept.iterdir()) if kept.is_dir() else []
+        # One that is being written has another name.
+        return sorted(kept.glob("step-*")) if kept.is_dir() else []
+
+    def kill():
+        living = children(running.process.pid)
+        running.kill()
+        # Until they have ended they may keep more.
+        wait_until(lambda: not any(exists(child) for child in living))
 
     def kept_by(identity):
         wait_until(lambda: checkpoints(identity))
 
     first = submit(running, long(1))
     kept_by(first)
-    running.kill()
+    kill()
     other = folder / "checkpoints"
     shutil.copytree(jobs / first / "checkpoints", other)
     running.start()
     ask(running, "POST", f"/api/v1/jobs/{first}/cancel", json={})
     second = submit(running, long(2))
     kept_by(second)
-    living = children(running.process.pid)
-    running.kill()
-    # Until they have ended they may keep more.
-    wait_until(lambda: not any(exists(child) for child in living))
+    kill()
     # The directory was restored from the wrong backup: there lie the checkpoints of another job.
     shutil.rmtree(jobs / second / "checkpoints")
     shutil.copytree(other, jobs / second / "checkpoints")
     running.start()
-    wait_until(lambda: job(running, second)["state"] in ("failed", "succeeded"))
+    wait_until(lambda: job(running, second)["state"] in ("failed", "succeeded"), seconds=60)
     ended = job(running, second)
     assert ended["state"] == "failed", ended
     message = ended["error"]["message"]
