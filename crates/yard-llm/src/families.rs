@@ -14,7 +14,10 @@ mod qwen3;
 use yard_gguf::{FromValue, Gguf, Metadata, MetadataError};
 use yard_kernels::{RopeScaling, YarnScaling};
 
-use crate::{LlmError, config::ModelConfig};
+use crate::{
+    LlmError,
+    config::{FeedForward, ModelConfig, Norm, Positions},
+};
 
 /// A family: what files call it, and how its numbers are read.
 struct Family {
@@ -74,6 +77,38 @@ struct Sizes {
     head_size: usize,
     inner_width: usize,
     context: usize,
+}
+
+// === impl Sizes ===
+
+impl Sizes {
+    /// A model of these sizes that does nothing out of the ordinary.
+    fn model(
+        self,
+        source: &Source<'_>,
+        norm: Norm,
+        positions: Positions,
+        feed_forward: FeedForward,
+    ) -> ModelConfig {
+        ModelConfig {
+            architecture: source.architecture.to_owned(),
+            width: self.width,
+            layers: self.layers,
+            heads: self.heads,
+            key_heads: self.key_heads,
+            head_size: self.head_size,
+            inner_width: self.inner_width,
+            context: self.context,
+            norm,
+            positions,
+            feed_forward,
+            attention_scale: 1.0 / (self.head_size as f32).sqrt(),
+            window: None,
+            embedding_scale: None,
+            attention_cap: None,
+            logit_cap: None,
+        }
+    }
 }
 
 // === impl Source ===

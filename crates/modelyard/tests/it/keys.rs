@@ -1,7 +1,4 @@
-use crate::{
-    place::digits,
-    program::{TestServer, outcome},
-};
+use crate::program::{TestServer, digits, outcome};
 
 #[test]
 fn a_key_may_do_what_its_role_allows_until_it_is_revoked() {

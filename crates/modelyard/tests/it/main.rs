@@ -6,7 +6,6 @@ mod demo;
 mod doctor;
 mod failures;
 mod keys;
-mod place;
 mod predictions;
 mod program;
 mod registry;

@@ -2,7 +2,9 @@ use std::io::Write as _;
 
 use fs_err as fs;
 
-use crate::{place::held_out, program::TestServer};
+use yard_fixtures::held_out_digits as held_out;
+
+use crate::program::TestServer;
 
 /// The first held-out digits: 64 pixels each, then the label.
 fn rows(count: usize) -> Vec<Vec<f32>> {

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -10,7 +10,10 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::place;
+/// The digits model, which both engines run.
+pub(crate) fn digits() -> PathBuf {
+    yard_fixtures::model("digits")
+}
 
 /// What a run of the program gave.
 #[derive(Debug)]
@@ -118,7 +121,7 @@ impl TestServer {
 
     #[track_caller]
     pub(crate) fn push_digits(&self) {
-        assert_eq!(self.run_on(&["push", "digits"], &place::digits(), &[]).data(), "digits version 1");
+        assert_eq!(self.run_on(&["push", "digits"], &digits(), &[]).data(), "digits version 1");
     }
 
     /// Asks it to stop, and gives its status and what it printed after its first line.

@@ -1,7 +1,7 @@
 use fs_err as fs;
 use serde_json::json;
 
-use crate::{place::digits, program::TestServer};
+use crate::program::{TestServer, digits};
 
 #[test]
 fn a_version_is_pushed_once_promoted_rolled_back_and_archived() {

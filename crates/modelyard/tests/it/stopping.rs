@@ -8,10 +8,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::{
-    place::digits,
-    program::{program, signal},
-};
+use crate::program::{digits, program, signal};
 
 /// The first line of the next request of a connection; its head and any short body are read past.
 fn request_line(reader: &mut BufReader<TcpStream>) -> Option<String> {

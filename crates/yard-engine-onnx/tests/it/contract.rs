@@ -10,7 +10,9 @@ use yard_engine::{
 use yard_engine_onnx::Rten;
 use yard_types::DataType;
 
-use crate::place::{assets, onnx_runtime, resident_bytes};
+use yard_fixtures::assets;
+
+use crate::place::{onnx_runtime, resident_bytes};
 
 /// ONNX Runtime of the same release gives the same bits; another one, or another processor, may round otherwise.
 const ROUNDING: Tolerance = Tolerance { absolute: 1e-6, relative: 1e-6 };

@@ -11,7 +11,9 @@ use yard_engine_onnx::{OnnxRuntime, Rten, engines_available};
 use yard_onnx::{GraphBuilder, attribute, proto};
 use yard_types::{DataType, Dim, Tensor, TensorData};
 
-use crate::place::{assets, engines, onnx_runtime};
+use yard_fixtures::assets;
+
+use crate::place::{engines, onnx_runtime};
 
 struct Package {
     folder: tempfile::TempDir,

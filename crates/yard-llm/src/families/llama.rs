@@ -26,22 +26,6 @@ pub(super) fn rotary(source: &Source<'_>, pairing: RopePairing) -> Result<ModelC
         scaling: source.rope_scaling()?,
         base_in_window: None,
     };
-    Ok(ModelConfig {
-        architecture: source.architecture.to_owned(),
-        width: sizes.width,
-        layers: sizes.layers,
-        heads: sizes.heads,
-        key_heads: sizes.key_heads,
-        head_size: sizes.head_size,
-        inner_width: sizes.inner_width,
-        context: sizes.context,
-        norm: Norm { kind: NormKind::Rms, epsilon: source.epsilon("attention.layer_norm_rms_epsilon")? },
-        positions: Positions::Rotary(rotary),
-        feed_forward: FeedForward::Gated(Activation::Silu),
-        attention_scale: 1.0 / (sizes.head_size as f32).sqrt(),
-        window: None,
-        embedding_scale: None,
-        attention_cap: None,
-        logit_cap: None,
-    })
+    let norm = Norm { kind: NormKind::Rms, epsilon: source.epsilon("attention.layer_norm_rms_epsilon")? };
+    Ok(sizes.model(source, norm, Positions::Rotary(rotary), FeedForward::Gated(Activation::Silu)))
 }

@@ -1,7 +1,7 @@
 use yard_gguf::Metadata;
 
 use super::*;
-use crate::config::{FeedForward, Norm, NormKind, Positions, Rotary};
+use crate::config::{NormKind, Rotary};
 
 /// Numbers of a small Llama.
 pub(crate) fn small() -> ModelConfig {

@@ -31,8 +31,6 @@ use yard_types::Timestamp;
 pub(crate) use lab::TestLab;
 use prover::InProcessProver;
 use valve::ValveEngine;
-
-use crate::place;
 pub(crate) use valve::{VALVE_MODEL, Valve, until};
 
 /// What a test may want otherwise.
@@ -264,12 +262,12 @@ pub(crate) async fn read(response: Response) -> Answer {
 }
 
 pub(crate) fn digits_file() -> PathBuf {
-    place::digits()
+    yard_fixtures::model("digits")
 }
 
 /// Images that the model has not seen, with their labels.
 pub(crate) fn held_out(count: usize) -> Vec<(Vec<f32>, usize)> {
-    let text = std::fs::read_to_string(place::held_out()).unwrap();
+    let text = std::fs::read_to_string(yard_fixtures::held_out_digits()).unwrap();
     let rows = text.lines().skip(1).take(count).map(|line| {
         let mut values: Vec<f32> = line.split(',').map(|value| value.parse().unwrap()).collect();
         let label = values.pop().unwrap() as usize;
@@ -285,7 +283,7 @@ pub(crate) fn an_image() -> (Vec<f32>, usize) {
 
 /// ONNX Runtime's library, where this machine has one; the tests go without it on RTen.
 fn onnxruntime() -> Option<PathBuf> {
-    std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from)
+    yard_fixtures::named_onnxruntime()
 }
 
 pub(crate) fn now() -> Timestamp {

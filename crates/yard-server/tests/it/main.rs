@@ -14,6 +14,5 @@ mod leaving;
 mod load;
 mod management;
 mod permissions;
-mod place;
 mod predict;
 mod stopping;

@@ -57,24 +57,9 @@ pub(super) fn metadata(file: &[u8]) -> Metadata {
 /// The file with a real vocabulary. SmolLM2's is in the assets that `cargo xtask setup` makes; the others are looked for in
 /// the folder that `MODELYARD_TEST_TOKENIZERS` names, if it names one.
 pub(super) fn real_vocabulary(name: &str) -> Option<PathBuf> {
-    let file = match name {
-        "smollm2" => assets().join("language/smollm2-135m-q4_1.gguf"),
-        _ => variable("MODELYARD_TEST_TOKENIZERS")?.join(format!("{name}.gguf")),
-    };
-    assert!(file.is_file(), "'{}' is missing: run `cargo xtask setup`", file.display());
-    Some(file)
-}
-
-fn assets() -> PathBuf {
-    let found = variable("MODELYARD_TEST_ASSETS").or_else(|| {
-        let cache = variable("MODELYARD_CACHE")
-            .or_else(|| variable("XDG_CACHE_HOME").map(|cache| cache.join("modelyard")))
-            .or_else(|| variable("HOME").map(|home| home.join(".cache/modelyard")))?;
-        Some(cache.join("assets/current"))
-    });
-    found.expect("neither MODELYARD_TEST_ASSETS nor HOME is set")
-}
-
-fn variable(name: &str) -> Option<PathBuf> {
-    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    if name == "smollm2" {
+        return Some(yard_fixtures::language_model("smollm2-135m-q4_1"));
+    }
+    let folder = env::var_os("MODELYARD_TEST_TOKENIZERS").filter(|folder| !folder.is_empty())?;
+    Some(PathBuf::from(folder).join(format!("{name}.gguf")))
 }
