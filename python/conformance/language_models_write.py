@@ -65,12 +65,12 @@ def what_is_no_model_or_no_request_is_refused():
         refused(run("--prompt", "x", model=directory / "text.gguf"), 6, "it is not a GGUF file")
         whole = MODEL.read_bytes()
         (directory / "cut.gguf").write_bytes(whole[: len(whole) // 2])
-        refused(run("--prompt", "x", model=directory / "cut.gguf"), 6, "cut.gguf")
+        refused(run("--prompt", "x", model=directory / "cut.gguf"), 6, "beyond the end of the file")
         (directory / "other.gguf").write_bytes(whole.replace(b"llama", b"mamba", 1))
         refused(run("--prompt", "x", model=directory / "other.gguf"), 6, "'mamba'")
     refused(run("--prompt", ""), 6, "the prompt has no tokens")
     refused(run("--prompt", "x", "--temperature", "-1"), 6, "temperature is -1")
-    refused(run("--prompt", "x", "--max-tokens", "0"), 6, "most_tokens is 0")
+    refused(run("--prompt", "x", "--max-tokens", "0"), 2, "--max-tokens")
     refused(run("--prompt", "word " * 9000), 6, "the model's context of 8192")
 
 

@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 use yard_client::{ClientError, PackageError};
 use yard_gguf::GgufError;
 use yard_jobs::{JobFailure, JobsError};
-use yard_llm::{LlmError, TokenizerError};
+use yard_llm::{LlmError, SamplingError, TokenizerError};
 use yard_types::{Coded as _, ErrorCode};
 
 use crate::{commands::train::SpecFileError, input::InputError};
@@ -104,17 +104,25 @@ fn status_of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Status> 
 
 fn status_of_language_model(cause: &(dyn std::error::Error + 'static)) -> Option<Status> {
     if let Some(error) = cause.downcast_ref::<GgufError>() {
+        return Some(status_of_file(error));
+    }
+    if let Some(error) = cause.downcast_ref::<LlmError>() {
         return Some(match error {
-            GgufError::Io(error) if error.kind() == io::ErrorKind::NotFound => Status::NotFound,
-            GgufError::Io(_) => Status::Failed,
+            // It hides behind its cover: the chain does not show it.
+            LlmError::File(error) => status_of_file(error),
+            LlmError::Kernel(_) | LlmError::CacheFull { .. } | LlmError::OutOfMemory { .. } => Status::Failed,
             _ => Status::Refused,
         });
     }
-    if let Some(error) = cause.downcast_ref::<LlmError>() {
-        let failed = matches!(error, LlmError::Kernel(_) | LlmError::CacheFull { .. });
-        return Some(if failed { Status::Failed } else { Status::Refused });
+    (cause.is::<TokenizerError>() || cause.is::<SamplingError>()).then_some(Status::Refused)
+}
+
+fn status_of_file(error: &GgufError) -> Status {
+    match error {
+        GgufError::Io(error) if error.kind() == io::ErrorKind::NotFound => Status::NotFound,
+        GgufError::Io(_) => Status::Failed,
+        _ => Status::Refused,
     }
-    cause.is::<TokenizerError>().then_some(Status::Refused)
 }
 
 fn status_of_code(code: ErrorCode) -> Status {

@@ -95,8 +95,8 @@ impl KeyValueCache {
         self.layers.iter().map(|layer| layer.shape().page_bytes() * self.total).sum()
     }
 
-    /// Takes the pages that a sequence needs for so many more tokens. The sequence is no longer for it until a forward
-    /// pass has run them.
+    /// Takes the pages that a sequence needs for so many more tokens, and copies its last page if another sequence holds
+    /// it too: what is written next is this one's alone. The sequence is no longer for it until a step has run the tokens.
     ///
     /// # Errors
     ///
@@ -106,11 +106,24 @@ impl KeyValueCache {
         if length > self.context {
             return Err(LlmError::ContextFull { tokens: length, context: self.context });
         }
-        let needed = length.div_ceil(PAGE_POSITIONS).saturating_sub(sequence.pages.len());
+        let more = length.div_ceil(PAGE_POSITIONS).saturating_sub(sequence.pages.len());
+        let next = sequence.length / PAGE_POSITIONS;
+        let common = sequence.pages.get(next).copied().filter(|page| self.holders[*page as usize] > 1);
+        let needed = more + usize::from(common.is_some());
         if needed > self.free.len() {
             return Err(LlmError::CacheFull { needed, free: self.free.len() });
         }
-        for page in self.free.drain(self.free.len() - needed..).rev() {
+        if let Some(common) = common {
+            let own = self.free[self.free.len() - 1];
+            for layer in &mut self.layers {
+                layer.copy_page(common, own)?;
+            }
+            self.free.pop();
+            self.holders[common as usize] -= 1;
+            self.holders[own as usize] = 1;
+            sequence.pages[next] = own;
+        }
+        for page in self.free.drain(self.free.len() - more..).rev() {
             self.holders[page as usize] = 1;
             sequence.pages.push(page);
         }
@@ -133,7 +146,7 @@ impl KeyValueCache {
     pub fn truncate(&mut self, sequence: &mut Sequence, tokens: usize) {
         sequence.length = sequence.length.min(tokens);
         let keep = sequence.length.div_ceil(PAGE_POSITIONS);
-        // The last page that stays may be held in common; it is whole then, and is not written again.
+        // The last page that stays may be held in common: it is copied before it is written again.
         for page in sequence.pages.drain(keep.min(sequence.pages.len())..).rev() {
             let holders = &mut self.holders[page as usize];
             *holders -= 1;
@@ -163,8 +176,21 @@ impl KeyValueCache {
         Ok(self.layers[layer].write(machine, slots, keys, values)?)
     }
 
+    /// Whether [`Self::reserve`] has made room for so many tokens.
     pub(crate) fn has_room(&self, sequence: &Sequence, tokens: usize) -> bool {
-        sequence.length + tokens <= sequence.pages.len() * PAGE_POSITIONS
+        let length = sequence.length.saturating_add(tokens);
+        let written = &sequence.pages[(sequence.length / PAGE_POSITIONS).min(sequence.pages.len())..];
+        length <= self.context
+            && length <= sequence.pages.len() * PAGE_POSITIONS
+            && written.iter().all(|page| self.holders[*page as usize] == 1)
+    }
+
+    /// Whether it was made for a model of these numbers.
+    pub(crate) fn fits(&self, config: &ModelConfig) -> bool {
+        let shape = (config.key_heads, config.head_size);
+        self.layers.len() == config.layers
+            && self.context == config.context
+            && self.layers.iter().all(|layer| (layer.shape().heads, layer.shape().head_size) == shape)
     }
 
     pub(crate) fn grow(sequence: &mut Sequence, tokens: usize) {

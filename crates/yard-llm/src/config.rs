@@ -81,6 +81,8 @@ pub struct Rotary {
     pub base: f32,
     /// How the speeds are changed for long contexts.
     pub scaling: RopeScaling,
+    /// What queries and keys are multiplied with as they turn; 1 for most.
+    pub magnitude: f32,
     /// The base in layers with a window, where it is another one; those layers are not scaled.
     pub base_in_window: Option<f32>,
 }
@@ -154,9 +156,13 @@ impl ModelConfig {
         {
             return refuse(format!("{} values of a head of {} turn", rotary.values, self.head_size));
         }
-        for (what, value) in
-            [("epsilon", self.norm.epsilon), ("the scale of attention", self.attention_scale)]
-        {
+        let bounds = [
+            ("epsilon", Some(self.norm.epsilon)),
+            ("the scale of attention", Some(self.attention_scale)),
+            ("the bound of scores", self.attention_cap),
+            ("the bound of logits", self.logit_cap),
+        ];
+        for (what, value) in bounds.into_iter().filter_map(|(what, value)| Some((what, value?))) {
             if !value.is_finite() || value <= 0.0 {
                 return refuse(format!("{what} is {value}"));
             }
@@ -189,6 +195,7 @@ mod tests {
             ModelConfig { key_heads: 3, ..good.clone() },
             ModelConfig { head_size: 20, ..good.clone() },
             ModelConfig { attention_scale: f32::NAN, ..good.clone() },
+            ModelConfig { logit_cap: Some(-1.0), ..good.clone() },
         ];
         for config in bad {
             assert!(matches!(config.check(), Err(LlmError::Configuration(_))), "{config:?}");

@@ -47,6 +47,20 @@ pub enum LlmError {
     /// An option is out of its range, or no token can be chosen.
     #[error(transparent)]
     Sampling(#[from] SamplingError),
+    /// A step that was not prepared.
+    #[error("no room was reserved for {tokens} more tokens of a sequence of {length}")]
+    NotReserved {
+        /// How many tokens there are.
+        tokens: usize,
+        /// How long the sequence is.
+        length: usize,
+    },
+    /// There is no memory for what a step computes.
+    #[error("there is no memory for {values} values of a step")]
+    OutOfMemory {
+        /// How many were asked for at once.
+        values: usize,
+    },
     /// A token that is not in the vocabulary.
     #[error("token {token} is not in the vocabulary, which has {vocabulary} tokens")]
     UnknownToken {

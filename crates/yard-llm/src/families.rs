@@ -2,7 +2,7 @@
 //!
 //! A family says what is special about it; the layers themselves are shared. To add one: write a file here with a
 //! function from [`Source`] to [`ModelConfig`], and name it in [`FAMILIES`]. Optional tensors (biases, norms of queries and
-//! keys, norms behind a layer, a head of its own) need no word here: what is in the file is used.
+//! keys, norms behind a layer, a head of its own) need no word here: what is in the file is used, or the file is refused.
 
 mod gemma3;
 mod gpt2;
@@ -34,6 +34,9 @@ const FAMILIES: [Family; 6] = [
     Family { architecture: "phi3", read: phi3::read },
 ];
 
+/// Most factors of rotation: half of the largest head.
+const MAX_ROPE_FACTORS: usize = 128;
+
 /// The numbers of the model in a file.
 pub(crate) fn read<B: AsRef<[u8]>>(file: &Gguf<B>) -> Result<ModelConfig, LlmError> {
     let metadata = file.metadata();
@@ -45,13 +48,20 @@ pub(crate) fn read<B: AsRef<[u8]>>(file: &Gguf<B>) -> Result<ModelConfig, LlmErr
         });
     };
     let factors = |name: &str| -> Result<Option<Vec<f32>>, LlmError> {
-        Ok(file.find(name).map(|tensor| tensor.to_f32()).transpose()?)
+        let Some(tensor) = file.find(name) else { return Ok(None) };
+        // Before memory is asked for: one for each pair of values of a head.
+        if tensor.info.values() > MAX_ROPE_FACTORS {
+            let what = format!("{} factors of rotation in '{name}'", tensor.info.values());
+            return Err(LlmError::Configuration(what));
+        }
+        Ok(Some(tensor.to_f32()?))
     };
     let source = Source {
         metadata,
         architecture,
         rope_factors: factors("rope_freqs.weight")?,
         short_rope_factors: factors("rope_factors_short.weight")?,
+        has_long_rope_factors: file.find("rope_factors_long.weight").is_some(),
     };
     let config = (family.read)(&source)?;
     config.check()?;
@@ -66,6 +76,7 @@ struct Source<'a> {
     rope_factors: Option<Vec<f32>>,
     /// The same for contexts within the one trained on (Phi 3).
     short_rope_factors: Option<Vec<f32>>,
+    has_long_rope_factors: bool,
 }
 
 /// What all families have.
@@ -180,18 +191,12 @@ impl<'a> Source<'a> {
         match self.optional::<&str>("rope.scaling.type")?.unwrap_or("linear") {
             "none" => Ok(RopeScaling::None),
             "linear" => Ok(RopeScaling::Linear(factor)),
-            "yarn" => {
-                let magnitude = self
-                    .optional::<f32>("rope.scaling.attn_factor")?
-                    .map(|magnitude| magnitude * (0.1 * factor.ln() + 1.0));
-                Ok(RopeScaling::Yarn(YarnScaling {
-                    factor,
-                    original_context: self.size("rope.scaling.original_context_length")?,
-                    beta_fast: self.optional("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
-                    beta_slow: self.optional("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
-                    magnitude,
-                }))
-            }
+            "yarn" => Ok(RopeScaling::Yarn(YarnScaling {
+                factor,
+                original_context: self.size("rope.scaling.original_context_length")?,
+                beta_fast: self.optional("rope.scaling.yarn_beta_fast")?.unwrap_or(32.0),
+                beta_slow: self.optional("rope.scaling.yarn_beta_slow")?.unwrap_or(1.0),
+            })),
             other => Err(LlmError::Configuration(format!("positions are scaled by '{other}'"))),
         }
     }

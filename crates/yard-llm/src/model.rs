@@ -60,7 +60,8 @@ impl Model {
                 let with_base = |base, scaling| RopeFrequencies::new(rotary.values, base, scaling);
                 let unscaled = yard_kernels::RopeScaling::None;
                 let in_window = rotary.base_in_window.map(|base| with_base(base, &unscaled)).transpose()?;
-                Some(Rotation { everywhere: with_base(rotary.base, &rotary.scaling)?, in_window })
+                let everywhere = with_base(rotary.base, &rotary.scaling)?.times(rotary.magnitude)?;
+                Some(Rotation { everywhere, in_window })
             }
             Positions::Learned => None,
         };

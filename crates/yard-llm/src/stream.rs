@@ -65,6 +65,8 @@ impl<'a> TextStream<'a> {
         let most = stop.most_tokens.unwrap_or(room).min(room);
         stop.most_tokens = Some(most);
         stop.tokens.extend(tokenizer.special_tokens().ends_of_generation.iter().copied());
+        let sampler = Sampler::new(sampling, &prompt)?;
+        let stop = StopMatcher::new(stop)?;
         // The last token is never looked back on.
         let cache = KeyValueCache::new(model.config(), prompt.len() + most - 1, PageElement::F16)?;
         Ok(Self {
@@ -74,10 +76,10 @@ impl<'a> TextStream<'a> {
             sequence: Sequence::new(),
             scratch: Scratch::new(),
             logits: Vec::new(),
-            sampler: Sampler::new(sampling, &prompt)?,
+            sampler,
             choice: SamplingScratch::default(),
             detokenizer: Detokenizer::new(Arc::clone(tokenizer), ControlText::Hidden),
-            stop: StopMatcher::new(stop)?,
+            stop,
             unseen: prompt,
             text: String::new(),
             ended: false,
@@ -88,11 +90,13 @@ impl<'a> TextStream<'a> {
     ///
     /// # Errors
     ///
-    /// The model's logits are no numbers, or memory ran out.
+    /// The model's logits are no numbers, or memory ran out. The answer ends with it.
     pub fn advance(&mut self) -> Result<Option<Piece<'_>>, LlmError> {
         if self.ended {
             return Ok(None);
         }
+        // Behind an error there is nothing: what was half done is not repeated.
+        self.ended = true;
         self.run_unseen()?;
         let token = self.sampler.sample(&self.logits, None, &mut self.choice)?.token;
         self.sampler.accept(token);
@@ -102,9 +106,9 @@ impl<'a> TextStream<'a> {
         self.text.clear();
         self.text.push_str(stopped.text);
         let end = stopped.reason;
-        if end == Some(StopReason::Length) {
+        if matches!(end, Some(StopReason::Length | StopReason::Token(_))) {
             // A character that was begun is given out as what it is: broken off.
-            self.text.push_str(self.detokenizer.finish());
+            self.text.push_str(self.stop.finish(self.detokenizer.finish()).text);
         }
         self.ended = end.is_some();
         Ok(Some(Piece { text: &self.text, end }))

@@ -1,7 +1,7 @@
 //! `generate`: text from a file with a language model, without a server. Hidden while language models are not served.
 
 use std::{
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,7 +14,7 @@ use yard_gguf::{Gguf, ReadLimits};
 use yard_kernels::Machine;
 use yard_llm::{EncodeOptions, Model, SamplingOptions, StopOptions, TextStream, Tokenizer};
 
-use crate::output::Output;
+use crate::output::{Output, harmless};
 
 /// Continue a text with a language model in a GGUF file
 ///
@@ -33,8 +33,8 @@ pub(crate) struct GenerateArgs {
     prompt: String,
 
     /// Longest answer, in tokens
-    #[arg(long, value_name = "COUNT", default_value_t = 128)]
-    max_tokens: usize,
+    #[arg(long, value_name = "COUNT", default_value = "128")]
+    max_tokens: NonZeroUsize,
 
     /// 0 takes the best token each time; higher chooses more freely
     #[arg(long, value_name = "NUMBER", default_value_t = 0.0, allow_negative_numbers = true)]
@@ -71,6 +71,10 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
         None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
     let machine = Machine::new(threads).context("cannot start the threads")?;
+    let sampling =
+        SamplingOptions { temperature: args.temperature, seed: args.seed, ..SamplingOptions::default() };
+    // Before minutes may go into loading.
+    sampling.check()?;
     let begun = Instant::now();
     let (tokenizer, model) =
         load(&args.model, &machine).with_context(|| format!("cannot use {}", args.model.display()))?;
@@ -79,9 +83,7 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
     let reading = EncodeOptions { add_special: true, parse_special: args.control_tokens };
     let prompt = tokenizer.encode(&args.prompt, reading);
     let prompt_tokens = prompt.len();
-    let sampling =
-        SamplingOptions { temperature: args.temperature, seed: args.seed, ..SamplingOptions::default() };
-    let stop = StopOptions { most_tokens: Some(args.max_tokens), ..StopOptions::default() };
+    let stop = StopOptions { most_tokens: Some(args.max_tokens.get()), ..StopOptions::default() };
     let begun = Instant::now();
     let mut stream = TextStream::start(&model, &machine, &tokenizer, prompt, sampling, stop)?;
     let (mut text, mut tokens, mut first, mut end) = (String::new(), 0, None, "length");
@@ -90,7 +92,9 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
         tokens += 1;
         if !output.is_json() {
             let mut stdout = std::io::stdout().lock();
-            stdout.write_all(piece.text.as_bytes())?;
+            // A model may write what a terminal takes for commands.
+            let text = if stdout.is_terminal() { harmless(piece.text) } else { piece.text.into() };
+            stdout.write_all(text.as_bytes())?;
             stdout.flush()?;
         }
         text.push_str(piece.text);

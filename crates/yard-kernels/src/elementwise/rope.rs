@@ -23,7 +23,7 @@ pub enum RopeScaling {
     Linear(f32),
     /// The speed of each pair divided by a factor of its own, as files carry them (Llama 3, Phi 3 long contexts).
     Factors(Vec<f32>),
-    /// Slow pairs interpolated and fast ones left alone.
+    /// Slow pairs interpolated and fast ones left alone; what turns is multiplied with `0.1 * ln(factor) + 1`.
     Yarn(YarnScaling),
 }
 
@@ -38,8 +38,6 @@ pub struct YarnScaling {
     pub beta_fast: f32,
     /// Turns up to which a pair is interpolated in full; 1 by default.
     pub beta_slow: f32,
-    /// What queries and keys are multiplied with; by default `0.1 * ln(factor) + 1`.
-    pub magnitude: Option<f32>,
 }
 
 /// Parameters that make no rotation.
@@ -106,10 +104,21 @@ impl RopeFrequencies {
             RopeScaling::Yarn(yarn) => {
                 check_positive("the scaling factor", yarn.factor)?;
                 scale_by_yarn(&mut speeds, base, yarn);
-                magnitude = yarn.magnitude.unwrap_or_else(|| 0.1 * yarn.factor.max(1.0).ln() + 1.0);
+                magnitude = 0.1 * yarn.factor.max(1.0).ln() + 1.0;
             }
         }
         Ok(Self { speeds, magnitude })
+    }
+
+    /// The same, with what turns multiplied with a number as well.
+    ///
+    /// # Errors
+    ///
+    /// The number is not above 0.
+    pub fn times(mut self, magnitude: f32) -> Result<Self, RopeError> {
+        check_positive("the magnitude of the rotation", magnitude)?;
+        self.magnitude *= magnitude;
+        Ok(self)
     }
 
     /// How many values at the start of each head are turned.

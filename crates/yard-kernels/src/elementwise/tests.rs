@@ -276,13 +276,7 @@ fn linear_scaling_and_factors_slow_the_pairs_down() {
 
 #[test]
 fn yarn_leaves_fast_pairs_alone_and_interpolates_slow_ones() {
-    let yarn = YarnScaling {
-        factor: 4.0,
-        original_context: 32_768,
-        beta_fast: 32.0,
-        beta_slow: 1.0,
-        magnitude: Some(1.0),
-    };
+    let yarn = YarnScaling { factor: 4.0, original_context: 32_768, beta_fast: 32.0, beta_slow: 1.0 };
     let frequencies = RopeFrequencies::new(128, 1e6, &RopeScaling::Yarn(yarn)).unwrap();
     let plain = RopeFrequencies::new(128, 1e6, &RopeScaling::None).unwrap();
     let (scaled, plain) = (speeds(&frequencies), speeds(&plain));
@@ -297,15 +291,18 @@ fn yarn_leaves_fast_pairs_alone_and_interpolates_slow_ones() {
             assert!((0.999..4.001).contains(&ratio), "pair {pair}: {ratio}");
         }
     }
-    // Of its own, the magnitude follows the factor.
-    let yarn = YarnScaling { magnitude: None, ..yarn };
-    let frequencies = RopeFrequencies::new(128, 1e6, &RopeScaling::Yarn(yarn)).unwrap();
+    // The magnitude follows the factor, and a number besides.
     let machine = Machine::new(NonZeroUsize::MIN).unwrap();
     let mut angles = RopeAngles::new();
     angles.prepare(&frequencies, [0]);
     let mut values = vec![1.0; 128];
     machine.rotate(&angles, RopePairing::Halves, 128, &mut values).unwrap();
     assert!((values[0] - 1.138_629_4).abs() < 1e-6);
+    angles.prepare(&frequencies.clone().times(2.0).unwrap(), [0]);
+    values.fill(1.0);
+    machine.rotate(&angles, RopePairing::Halves, 128, &mut values).unwrap();
+    assert!((values[0] - 2.277_258_9).abs() < 1e-6);
+    assert!(matches!(frequencies.times(-1.0), Err(RopeError::NotPositive(_))));
 }
 
 #[test]

@@ -29,7 +29,8 @@ pub(super) fn read(source: &Source<'_>) -> Result<ModelConfig, LlmError> {
     config.embedding_scale = Some((config.width as f32).sqrt());
     let window = source.optional_size("attention.sliding_window")?.and_then(NonZeroUsize::new);
     config.window = window.map(|positions| Window { positions, full_every: FULL_EVERY });
-    config.logit_cap = source.optional("final_logit_softcapping")?;
+    // Files write 0 for none.
+    config.logit_cap = source.optional("final_logit_softcapping")?.filter(|cap| *cap != 0.0);
     if config.layers == LAYERS_OF_27B {
         config.attention_scale = 1.0 / ((config.width / config.heads) as f32).sqrt();
     }

@@ -24,6 +24,7 @@ pub(super) fn rotary(source: &Source<'_>, pairing: RopePairing) -> Result<ModelC
         values: source.rotated(&sizes)?,
         base: source.rope_base()?,
         scaling: source.rope_scaling()?,
+        magnitude: source.optional("rope.scaling.attn_factor")?.unwrap_or(1.0),
         base_in_window: None,
     };
     let norm = Norm { kind: NormKind::Rms, epsilon: source.epsilon("attention.layer_norm_rms_epsilon")? };

@@ -20,6 +20,7 @@ pub(crate) fn small() -> ModelConfig {
             values: 16,
             base: 10_000.0,
             scaling: RopeScaling::None,
+            magnitude: 1.0,
             base_in_window: None,
         }),
         feed_forward: FeedForward::Gated(yard_kernels::Activation::Silu),
@@ -50,7 +51,13 @@ fn metadata(architecture: &str) -> Metadata {
 }
 
 fn source<'a>(metadata: &'a Metadata, architecture: &'a str) -> Source<'a> {
-    Source { metadata, architecture, rope_factors: None, short_rope_factors: None }
+    Source {
+        metadata,
+        architecture,
+        rope_factors: None,
+        short_rope_factors: None,
+        has_long_rope_factors: false,
+    }
 }
 
 #[test]

@@ -80,6 +80,9 @@ impl Model {
 
     fn check(&self, cache: &KeyValueCache, parts: &[Part<'_>]) -> Result<(), LlmError> {
         let vocabulary = self.vocabulary();
+        if !cache.fits(&self.config) {
+            return Err(LlmError::Configuration("a cache that was made for another model".to_owned()));
+        }
         for part in parts {
             if part.tokens.is_empty() {
                 return Err(LlmError::Configuration("a step without tokens".to_owned()));
@@ -88,7 +91,8 @@ impl Model {
                 return Err(LlmError::UnknownToken { token: *token, vocabulary });
             }
             if !cache.has_room(part.sequence, part.tokens.len()) {
-                return Err(LlmError::CacheFull { needed: 1, free: cache.free_pages() });
+                let (tokens, length) = (part.tokens.len(), part.sequence.len());
+                return Err(LlmError::NotReserved { tokens, length });
             }
         }
         Ok(())
@@ -97,8 +101,8 @@ impl Model {
     fn embed(&self, scratch: &mut Scratch, parts: &[Part<'_>]) -> Result<(), LlmError> {
         let width = self.config.width;
         let count: usize = parts.iter().map(|part| part.tokens.len()).sum();
-        scratch.rows.resize(count * width, 0.0);
-        scratch.wanted.resize(width, 0.0);
+        grow(&mut scratch.rows, count, width)?;
+        grow(&mut scratch.wanted, 1, width)?;
         let tokens = parts.iter().flat_map(|part| {
             let first = part.sequence.len();
             part.tokens.iter().enumerate().map(move |(number, token)| (first + number, *token))
@@ -149,10 +153,14 @@ impl Model {
         let config = &self.config;
         let count = scratch.slots.len();
         let Scratch { rows, normed, query, key, value, attended, activations, slots, angles, .. } = scratch;
-        query.resize(count * config.query_width(), 0.0);
-        key.resize(count * config.key_width(), 0.0);
-        value.resize(count * config.key_width(), 0.0);
-        attended.resize(count * config.query_width(), 0.0);
+        for (buffer, width) in [
+            (&mut *query, config.query_width()),
+            (key, config.key_width()),
+            (value, config.key_width()),
+            (attended, config.query_width()),
+        ] {
+            grow(buffer, count, width)?;
+        }
 
         self.norm(machine, &layer.attention_norm, rows, normed)?;
         let form = layer.query.weights.form() | layer.key.weights.form() | layer.value.weights.form();
@@ -197,7 +205,7 @@ impl Model {
     fn feed_forward(&self, machine: &Machine, scratch: &mut Scratch, layer: &Layer) -> Result<(), LlmError> {
         let config = &self.config;
         let Scratch { rows, normed, inner, activations, slots, .. } = scratch;
-        inner.resize(slots.len() * config.inner_width, 0.0);
+        grow(inner, slots.len(), config.inner_width)?;
         self.norm(machine, &layer.inner_norm, rows, normed)?;
         let gate_form = layer.gate.as_ref().map_or(layer.up.weights.form(), |gate| gate.weights.form());
         activations.0.prepare(machine, normed, config.width, layer.up.weights.form() | gate_form)?;
@@ -242,6 +250,8 @@ impl Model {
     ) -> Result<(), LlmError> {
         let width = self.config.width;
         let Scratch { rows, normed, wanted, activations, .. } = scratch;
+        let count: usize = parts.iter().map(|part| part.logits.count(part.tokens.len())).sum();
+        grow(wanted, count, width)?;
         wanted.clear();
         let mut end = 0;
         for part in parts {
@@ -250,7 +260,7 @@ impl Model {
             wanted.extend_from_slice(&rows[(end - count) * width..end * width]);
         }
         let head = &self.weights.head;
-        logits.resize(wanted.len() / width * self.vocabulary(), 0.0);
+        grow(logits, count, self.vocabulary())?;
         if logits.is_empty() {
             return Ok(());
         }
@@ -270,7 +280,7 @@ impl Model {
         rows: &[f32],
         normed: &mut Vec<f32>,
     ) -> Result<(), LlmError> {
-        normed.resize(rows.len(), 0.0);
+        grow(normed, 1, rows.len())?;
         let NormWeights { weight, bias } = weights;
         let epsilon = self.config.norm.epsilon;
         match self.config.norm.kind {
@@ -289,6 +299,16 @@ impl Model {
         let own = in_window && rotary.base_in_window.is_some();
         Some((if own { &angles.in_window } else { &angles.everywhere }, rotary.pairing))
     }
+}
+
+/// Makes a buffer so many rows long; the first step of a size takes its memory.
+fn grow(buffer: &mut Vec<f32>, rows: usize, width: usize) -> Result<(), LlmError> {
+    let values = rows.saturating_mul(width);
+    buffer
+        .try_reserve_exact(values.saturating_sub(buffer.len()))
+        .map_err(|_| LlmError::OutOfMemory { values })?;
+    buffer.resize(values, 0.0);
+    Ok(())
 }
 
 // === impl Linear ===

@@ -1,8 +1,11 @@
 //! The weights of a model, found by the names that files give them.
+//!
+//! Every tensor of the file has to be used: one that is not says that the model computes something that is not computed
+//! here.
 
-use std::sync::Arc;
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
-use yard_gguf::{BlockError, Gguf, MappedFile, Tensor, dequantize};
+use yard_gguf::{Gguf, MappedFile, Tensor, dequantize};
 use yard_kernels::{Machine, PackedMatrix};
 
 use crate::{
@@ -66,9 +69,14 @@ pub(super) struct Table {
 
 /// Finds tensors and checks their shapes.
 struct Reader<'a> {
-    file: &'a File,
+    file: &'a Arc<File>,
     machine: &'a Machine,
+    /// The tensors that were taken.
+    used: RefCell<BTreeSet<String>>,
 }
+
+/// Tensors whose names begin so say how positions turn, and were read with the numbers of the model.
+const ROTATION: &str = "rope_";
 
 // === impl Weights ===
 
@@ -80,11 +88,11 @@ impl Weights {
         progress: &mut dyn FnMut(f32),
     ) -> Result<Self, LlmError> {
         let file = Arc::new(file);
-        let reader = Reader { file: &file, machine };
-        let embedding = Table::new(&file, "token_embd.weight", config.width)?;
+        let reader = Reader { file: &file, machine, used: RefCell::default() };
+        let embedding = reader.table("token_embd.weight", config.width)?;
         let positions = match config.positions {
             Positions::Learned => {
-                let table = Table::new(&file, "position_embd.weight", config.width)?;
+                let table = reader.table("position_embd.weight", config.width)?;
                 if table.rows < config.context {
                     let what =
                         format!("{} rows of positions for a context of {}", table.rows, config.context);
@@ -101,8 +109,9 @@ impl Weights {
             progress(layers.len() as f32 / steps);
         }
         let last_norm = reader.norm("output_norm", config)?;
-        let head = if file.find("output.weight").is_some() { "output" } else { "token_embd" };
+        let head = if reader.find("output.weight").is_some() { "output" } else { "token_embd" };
         let head = reader.linear(head, config.width, embedding.rows)?;
+        reader.refuse_unused()?;
         progress(1.0);
         Ok(Self { embedding, positions, layers, last_norm, head })
     }
@@ -122,7 +131,7 @@ impl Layer {
     fn load(reader: &Reader<'_>, config: &ModelConfig, layer: usize) -> Result<Self, LlmError> {
         let named = |name: &str| format!("blk.{layer}.{name}");
         let (width, inner) = (config.width, config.inner_width);
-        let (query, key, value) = match reader.file.find(&named("attn_qkv.weight")) {
+        let (query, key, value) = match reader.find(&named("attn_qkv.weight")) {
             Some(joined) => {
                 let rows = [config.query_width(), config.key_width(), config.key_width()];
                 let bias = reader.vector(&named("attn_qkv.bias"), rows.iter().sum())?;
@@ -138,22 +147,22 @@ impl Layer {
         };
         let (gate, up) = match config.feed_forward {
             FeedForward::Plain(_) => (None, reader.linear(&named("ffn_up"), width, inner)?),
-            FeedForward::Gated(_) => match reader.file.find(&named("ffn_gate.weight")) {
+            FeedForward::Gated(_) => match reader.find(&named("ffn_gate.weight")) {
                 Some(_) => (
                     Some(reader.linear(&named("ffn_gate"), width, inner)?),
                     reader.linear(&named("ffn_up"), width, inner)?,
                 ),
                 // Some files have both in one, the gate first.
                 None => {
-                    let joined = reader.file.tensor(&named("ffn_up.weight"))?;
+                    let joined = reader.tensor(&named("ffn_up.weight"))?;
                     let mut parts = reader.split(joined, width, &[inner, inner], None)?.into_iter();
                     let mut next = || parts.next().ok_or_else(|| missing(&named("ffn_up.weight")));
                     (Some(next()?), next()?)
                 }
             },
         };
-        if gate.as_ref().is_some_and(|gate| gate.bias.is_some()) {
-            return Err(LlmError::Configuration(format!("a bias in '{}'", named("ffn_gate"))));
+        if gate.as_ref().is_some_and(|gate| gate.bias.is_some() || up.bias.is_some()) {
+            return Err(LlmError::Configuration(format!("a bias in a gated layer, '{}'", named("ffn_up"))));
         }
         Ok(Self {
             attention_norm: reader.norm(&named("attn_norm"), config)?,
@@ -181,28 +190,50 @@ impl Layer {
 // === impl Table ===
 
 impl Table {
-    fn new(file: &Arc<File>, tensor: &str, columns: usize) -> Result<Self, LlmError> {
-        let found = file.tensor(tensor)?;
-        let rows = found.info.rows();
-        check_shape(found, columns, rows)?;
-        Ok(Self { file: Arc::clone(file), tensor: tensor.to_owned(), rows })
-    }
-
-    /// Writes a row's values; nothing and `false` if there is no such row.
-    pub(super) fn read(&self, row: usize, values: &mut [f32]) -> Result<bool, BlockError> {
-        let Some(tensor) = self.file.find(&self.tensor) else { return Ok(false) };
-        let Some(bytes) = tensor.row(row) else { return Ok(false) };
-        dequantize(tensor.info.kind(), bytes, values)?;
-        Ok(true)
+    /// Writes a row's values.
+    pub(super) fn read(&self, row: usize, values: &mut [f32]) -> Result<(), LlmError> {
+        let tensor = self.file.tensor(&self.tensor)?;
+        let bytes = tensor.row(row).ok_or_else(|| {
+            LlmError::Configuration(format!("row {row} of '{}', which has {}", self.tensor, self.rows))
+        })?;
+        Ok(dequantize(tensor.info.kind(), bytes, values)?)
     }
 }
 
 // === impl Reader ===
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn find(&self, name: &str) -> Option<Tensor<'a>> {
+        let found = self.file.find(name)?;
+        self.used.borrow_mut().insert(name.to_owned());
+        Some(found)
+    }
+
+    fn tensor(&self, name: &str) -> Result<Tensor<'a>, LlmError> {
+        self.find(name).map_or_else(|| Ok(self.file.tensor(name)?), Ok)
+    }
+
+    fn refuse_unused(&self) -> Result<(), LlmError> {
+        let used = self.used.borrow();
+        let mut names = self.file.tensors().map(|tensor| tensor.info.name());
+        match names.find(|name| !used.contains(*name) && !name.starts_with(ROTATION)) {
+            Some(name) => {
+                Err(LlmError::Configuration(format!("this family has no use for the tensor '{name}'")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn table(&self, name: &str, columns: usize) -> Result<Table, LlmError> {
+        let found = self.tensor(name)?;
+        let rows = found.info.rows();
+        check_shape(found, columns, rows)?;
+        Ok(Table { file: Arc::clone(self.file), tensor: name.to_owned(), rows })
+    }
+
     /// A matrix of `rows` outputs with its bias, if there is one.
     fn linear(&self, name: &str, columns: usize, rows: usize) -> Result<Linear, LlmError> {
-        let tensor = self.file.tensor(&format!("{name}.weight"))?;
+        let tensor = self.tensor(&format!("{name}.weight"))?;
         check_shape(tensor, columns, rows)?;
         let weights = PackedMatrix::pack(self.machine, tensor.info.kind(), rows, columns, tensor.bytes)?;
         Ok(Linear { weights, bias: self.vector(&format!("{name}.bias"), rows)? })
@@ -242,11 +273,15 @@ impl Reader<'_> {
     }
 
     fn optional_norm(&self, name: &str, config: &ModelConfig) -> Result<Option<NormWeights>, LlmError> {
-        self.file.find(&format!("{name}.weight")).map(|_| self.norm(name, config)).transpose()
+        // Layers are joined with what was normalized by the root of the mean square.
+        if config.norm.kind != NormKind::Rms {
+            return Ok(None);
+        }
+        self.find(&format!("{name}.weight")).map(|_| self.norm(name, config)).transpose()
     }
 
     fn vector(&self, name: &str, length: usize) -> Result<Option<Vec<f32>>, LlmError> {
-        let Some(tensor) = self.file.find(name) else { return Ok(None) };
+        let Some(tensor) = self.find(name) else { return Ok(None) };
         check_shape(tensor, length, 1)?;
         Ok(Some(tensor.to_f32()?))
     }

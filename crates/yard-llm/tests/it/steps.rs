@@ -113,7 +113,7 @@ fn together(model: &Model, machine: &Machine, all: &[Vec<u32>]) -> Vec<f32> {
 
 #[test]
 fn every_path_of_the_processor_agrees() {
-    for family in ["llama", "gemma3"] {
+    for family in FAMILIES {
         let small = SmallModel::new(family, BlockType::Q4_0);
         let tokens = tokens(30, 3);
         let mut results = Cpu::every().into_iter().map(|cpu| {
@@ -162,6 +162,56 @@ fn a_shared_beginning_changes_nothing_and_is_held_once() {
 }
 
 #[test]
+fn a_page_held_in_common_is_copied_before_it_is_written() {
+    let machine = machine(2);
+    let small = SmallModel::new("gemma3", BlockType::Q8_0);
+    let model = load(&small, &machine);
+    let prompt = tokens(40, 5);
+    let mut cache = KeyValueCache::new(model.config(), 4 * CONTEXT, PageElement::F16).unwrap();
+    let (mut scratch, mut logits) = (Scratch::new(), Vec::new());
+    let mut first = Sequence::new();
+    cache.reserve(&mut first, prompt.len()).unwrap();
+    let part = Part { sequence: &mut first, tokens: &prompt, logits: LogitRows::Last };
+    model.step(&machine, &mut cache, &mut scratch, &mut [part], &mut logits).unwrap();
+
+    let mut second = cache.share(&first, 40);
+    cache.truncate(&mut second, 20);
+    let unprepared = Part { sequence: &mut second, tokens: &[3], logits: LogitRows::Last };
+    let refused = model.step(&machine, &mut cache, &mut scratch, &mut [unprepared], &mut logits);
+    assert!(matches!(refused, Err(LlmError::NotReserved { tokens: 1, length: 20 })), "{refused:?}");
+    let free = cache.free_pages();
+    cache.reserve(&mut second, 2).unwrap();
+    assert_eq!(cache.free_pages(), free - 1);
+    cache.reserve(&mut first, 1).unwrap();
+    let mut parts = [
+        Part { sequence: &mut second, tokens: &[3, 4], logits: LogitRows::Last },
+        Part { sequence: &mut first, tokens: &[5], logits: LogitRows::Last },
+    ];
+    model.step(&machine, &mut cache, &mut scratch, &mut parts, &mut logits).unwrap();
+    for (row, whole) in [(0, [&prompt[..20], &[3, 4]].concat()), (1, [&prompt[..], &[5]].concat())] {
+        let expected = alone(&model, &machine, PageElement::F16, &whole, &[96]);
+        let last = &expected[expected.len() - VOCABULARY..];
+        assert!(&logits[row * VOCABULARY..(row + 1) * VOCABULARY] == last, "row {row}");
+    }
+    cache.release(first);
+    cache.release(second);
+    assert_eq!(cache.free_pages(), cache.pages());
+}
+
+#[test]
+fn a_cache_of_another_model_is_refused() {
+    let machine = machine(1);
+    let (llama, gpt) = (SmallModel::new("llama", BlockType::F32), SmallModel::new("gpt2", BlockType::F32));
+    let (llama, gpt) = (load(&llama, &machine), load(&gpt, &machine));
+    let mut cache = KeyValueCache::new(gpt.config(), 32, PageElement::F16).unwrap();
+    let (mut scratch, mut logits, mut sequence) = (Scratch::new(), Vec::new(), Sequence::new());
+    cache.reserve(&mut sequence, 1).unwrap();
+    let part = Part { sequence: &mut sequence, tokens: &[1], logits: LogitRows::Last };
+    let refused = llama.step(&machine, &mut cache, &mut scratch, &mut [part], &mut logits);
+    assert!(refused.unwrap_err().to_string().contains("another model"));
+}
+
+#[test]
 fn what_cannot_be_run_is_refused_and_changes_nothing() {
     let machine = machine(1);
     let small = SmallModel::new("llama", BlockType::Q8_0);
@@ -172,7 +222,7 @@ fn what_cannot_be_run_is_refused_and_changes_nothing() {
         let part = Part { sequence, tokens, logits: LogitRows::Last };
         model.step(&machine, cache, &mut scratch, &mut [part], &mut logits)
     };
-    assert!(matches!(run(&mut cache, &mut sequence, &[1]), Err(LlmError::CacheFull { .. })));
+    assert!(matches!(run(&mut cache, &mut sequence, &[1]), Err(LlmError::NotReserved { .. })));
     cache.reserve(&mut sequence, 20).unwrap();
     let refused = run(&mut cache, &mut sequence, &[1, VOCABULARY as u32]);
     assert!(matches!(refused, Err(LlmError::UnknownToken { token: 80, vocabulary: 80 })), "{refused:?}");
@@ -201,6 +251,18 @@ fn files_that_fit_no_family_are_refused_by_name() {
     assert!(error.contains("'mamba'") && error.contains("gemma3"), "{error}");
     let error = changed("llama.block_count", "llama.block_coun_");
     assert!(error.contains("llama.block_count"), "{error}");
+    let error = changed("blk.3.ffn_norm.weight", "blk.3.ffn_norm.weighs");
+    assert!(error.contains("blk.3.ffn_norm.weight"), "{error}");
+    // Qwen 2 goes without its biases, but not with one that it has no use for.
+    let small = SmallModel::new("qwen2", BlockType::F32);
+    let bytes = std::fs::read(small.path()).unwrap();
+    let place = bytes.windows(15).position(|part| part == b"blk.2.attn_q.bi").unwrap();
+    let mut changed_bias = bytes;
+    changed_bias[place..place + 15].copy_from_slice(b"blk.2.attn_r.bi");
+    let path = small.folder().join("changed.gguf");
+    std::fs::write(&path, changed_bias).unwrap();
+    let error = Model::load(&path, &machine, &mut |_| {}).unwrap_err().to_string();
+    assert!(error.contains("no use for the tensor 'blk.2.attn_r.bias'"), "{error}");
     let error = changed("blk.3.ffn_down.weight", "blk.3.ffn_dawn.weight");
     assert!(error.contains("blk.3.ffn_down.weight"), "{error}");
 }
