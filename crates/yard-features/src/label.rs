@@ -57,15 +57,7 @@ impl LabelEncoding {
             other => return Err(no_label(column, other, CLASSIFICATION)),
         };
         classes.dedup();
-        let looks_measured = matches!(label.values, Values::Numbers(_))
-            && classes.len() > FEW_CLASSES
-            && classes.len() * LEAST_ROWS_OF_A_CLASS > train.len();
         match classes.as_slice() {
-            _ if looks_measured => Err(FeatureError::NotClasses {
-                column: column.clone(),
-                found: classes.len(),
-                rows: train.len(),
-            }),
             [] => Err(FeatureError::NoRows),
             [class] => Err(FeatureError::OneClass { column: column.clone(), class: class.clone() }),
             _ if classes.len() > MAX_CLASSES => Err(FeatureError::TooManyClasses {
@@ -75,6 +67,20 @@ impl LabelEncoding {
             }),
             _ => Ok(Self::Classes(classes)),
         }
+    }
+
+    /// Refuses numbers that look measured, not chosen from a list. Asked once of all rows: parts of them have fewer of each.
+    pub fn refuse_measured(label: &Column) -> Result<(), FeatureError> {
+        let Values::Numbers(numbers) = &label.values else { return Ok(()) };
+        let mut found: Vec<f64> = numbers.iter().copied().filter(|number| !number.is_nan()).collect();
+        let rows = found.len();
+        found.sort_by(f64::total_cmp);
+        found.dedup();
+        let found = found.len();
+        if found > FEW_CLASSES && found * LEAST_ROWS_OF_A_CLASS > rows {
+            return Err(FeatureError::NotClasses { column: label.name.clone(), found, rows });
+        }
+        Ok(())
     }
 
     /// The labels of some rows as numbers.

@@ -92,7 +92,16 @@ impl LabelScale {
 /// Whether a network ends without an activation, which would bound what it can give: then its range is meant to be
 /// that of the label.
 fn reaches_every_number(plan: &NetworkPlan) -> bool {
-    let passes_on = |layer: &&LayerPlan| matches!(layer, LayerPlan::Flatten | LayerPlan::Dropout { .. });
+    // A pool gives nothing that did not come in.
+    let passes_on = |layer: &&LayerPlan| {
+        matches!(
+            layer,
+            LayerPlan::Flatten
+                | LayerPlan::Dropout { .. }
+                | LayerPlan::MaxPool(_)
+                | LayerPlan::AveragePool(_)
+        )
+    };
     let last = plan.layers.iter().rev().find(|layer| !passes_on(layer));
     last.and_then(LayerPlan::activation).is_none()
 }

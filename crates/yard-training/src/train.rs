@@ -60,6 +60,9 @@ pub fn train(
     run: &mut dyn Run,
 ) -> Result<Trained, TrainingError> {
     let task = assemble::task(spec, &data.rows.label);
+    if task == Task::Classification {
+        LabelEncoding::refuse_measured(&data.rows.label)?;
+    }
     let digest = run_digest(spec, data);
     let job = Job { spec, task, data: &data.rows, digest };
     let split = split(&job)?;

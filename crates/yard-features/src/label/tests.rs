@@ -65,14 +65,16 @@ fn infinite_labels_and_labels_of_the_wrong_type_are_refused() {
 #[test]
 fn numbers_that_hardly_repeat_are_no_classes() {
     let measured: Vec<f64> = (0..100).map(|row| f64::from(row % 26)).collect();
-    let rows: Vec<usize> = (0..measured.len()).collect();
-    let error = LabelEncoding::classes(&numbers(&measured), &rows).unwrap_err();
+    let error = LabelEncoding::refuse_measured(&numbers(&measured)).unwrap_err();
     assert!(matches!(error, FeatureError::NotClasses { found: 26, rows: 100, .. }), "{error}");
     assert!(error.to_string().contains("kind = \"linear\""), "{error}");
     // Four rows of each, or few numbers in all, are classes.
     let grades: Vec<f64> = (0..100).map(|row| f64::from(row % 25)).collect();
-    assert!(LabelEncoding::classes(&numbers(&grades), &rows).is_ok());
-    assert!(LabelEncoding::classes(&numbers(&grades[..20]), &rows[..20]).is_ok());
+    assert!(LabelEncoding::refuse_measured(&numbers(&grades)).is_ok());
+    assert!(LabelEncoding::refuse_measured(&numbers(&grades[..20])).is_ok());
+    // A part of the rows has all of them with fewer rows each.
+    let part: Vec<usize> = (0..60).collect();
+    assert!(LabelEncoding::classes(&numbers(&grades), &part).is_ok());
 }
 
 #[test]

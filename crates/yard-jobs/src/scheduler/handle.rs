@@ -55,6 +55,11 @@ impl Jobs {
         Ok(self.store.jobs(query).await?)
     }
 
+    /// All jobs that are queued or running, oldest first, as they are at one moment.
+    pub async fn active(&self) -> Result<Vec<Job>, JobsError> {
+        Ok(self.store.active().await?)
+    }
+
     /// All trials of a search, by number.
     pub async fn trials(&self, search: JobId) -> Result<Vec<Job>, JobsError> {
         Ok(self.store.trials(search).await?)

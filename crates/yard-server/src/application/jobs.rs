@@ -98,27 +98,16 @@ impl Application {
         Ok(bodies::job(&job))
     }
 
-    /// The jobs that have not ended and read a version of a data set. Trials read what their search reads.
+    /// The jobs that have not ended and read a version of a data set; of a trial its search, which is what can be called off.
     pub(super) async fn jobs_that_read(
         &self,
         name: &ModelName,
         version: VersionNumber,
     ) -> Result<Vec<JobId>, ApplicationError> {
         let Some(service) = self.shared.jobs.get() else { return Ok(Vec::new()) };
-        let reference = DatasetRef { name: name.clone(), version: Some(version) };
-        let mut found = BTreeSet::new();
-        // Twice through the queue: a job that goes back into it meanwhile must not slip through between both looks.
-        for state in [JobState::Queued, JobState::Running, JobState::Queued] {
-            let mut query = JobQuery { state: Some(state), search: None, after: None, limit: ROWS_AT_ONCE };
-            loop {
-                let rows = service.jobs.jobs(&query).await?;
-                found.extend(rows.iter().filter(|job| reads(job, &reference)).map(|job| job.id));
-                query.after = rows.last().map(|job| (job.created_at, job.id));
-                if rows.len() < ROWS_AT_ONCE as usize {
-                    break;
-                }
-            }
-        }
+        let active = service.jobs.active().await?;
+        let reading = active.iter().filter(|job| reads(job, name, version));
+        let found: BTreeSet<JobId> = reading.map(|job| job.search().unwrap_or(job.id)).collect();
         Ok(found.into_iter().collect())
     }
 
@@ -129,8 +118,7 @@ impl Application {
         principal: &Principal,
         mut spec: TrainingSpec,
     ) -> Result<TrainingSpec, ApplicationError> {
-        let test = spec.data.test.as_mut().and_then(|test| test.dataset.as_mut());
-        for reference in spec.data.dataset.iter_mut().chain(test) {
+        for reference in spec.data.data_sets_mut() {
             let DatasetRef { name, version } = reference;
             let record = self.visible_data_set(principal, name, *version).await?;
             *version = Some(record.number);
@@ -238,11 +226,13 @@ impl JobFilter {
     }
 }
 
-/// Whether a job's specification names this version of a data set. One that cannot be read is run by nobody.
-fn reads(job: &Job, data_set: &DatasetRef) -> bool {
+/// Whether a job's specification names this version of a data set, or the newest of this name. One that cannot be read is
+/// run by nobody.
+fn reads(job: &Job, name: &ModelName, version: VersionNumber) -> bool {
     let Ok(spec) = TrainingSpec::from_json(&job.spec) else { return false };
-    let test = spec.data.test.as_ref().and_then(|test| test.dataset.as_ref());
-    spec.data.dataset.iter().chain(test).any(|named| named == data_set)
+    spec.data
+        .data_sets()
+        .any(|named| named.name == *name && named.version.is_none_or(|named| named == version))
 }
 
 fn place((at, id): (Timestamp, JobId)) -> String {

@@ -114,6 +114,12 @@ fn check_range(path: &str, range: &CandidateRange) -> Result<(), SpecError> {
     if !(high - low).is_finite() {
         return Err(of_key(path, "the range is too wide"));
     }
+    if !range.whole && range.at(0.25) == range.at(0.5) {
+        let problem = format!(
+            "{low} and {high} are too near each other: numbers between them are drawn with six digits"
+        );
+        return Err(of_key(path, problem));
+    }
     Ok(())
 }
 

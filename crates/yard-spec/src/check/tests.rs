@@ -355,6 +355,10 @@ fn a_search_is_checked_value_by_value() {
         ("'training.epochs' = { low = 5 }", "search.keys.training.epochs.high is missing"),
         ("'training.epochs' = { low = 5, high = 5 }", "low (5) must be below high (5)"),
         (
+            "'training.optimizer.learning_rate' = { low = 0.1, high = 0.1000001 }",
+            "are too near each other: numbers between them are drawn with six digits",
+        ),
+        (
             "'training.epochs' = { low = 5, high = 9 }",
             "search.keys.training.epochs: the key takes whole numbers alone: add whole = true to the range",
         ),

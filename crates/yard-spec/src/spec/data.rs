@@ -167,6 +167,18 @@ impl DataSpec {
     }
 }
 
+impl DataSpec {
+    /// The registered data sets that are read.
+    pub fn data_sets(&self) -> impl Iterator<Item = &DatasetRef> {
+        self.dataset.iter().chain(self.test.iter().flat_map(|test| &test.dataset))
+    }
+
+    /// The same, to write into them which version is meant.
+    pub fn data_sets_mut(&mut self) -> impl Iterator<Item = &mut DatasetRef> {
+        self.dataset.iter_mut().chain(self.test.iter_mut().flat_map(|test| &mut test.dataset))
+    }
+}
+
 impl TestDataSpec {
     /// The one source that is given.
     pub fn source(&self) -> Result<Source<'_>, SpecError> {

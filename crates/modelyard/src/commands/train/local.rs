@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 use yard_jobs::{
-    Capacity, Demand, Job, JobFailure, JobKind, JobQuery, JobState, Jobs, JobsError, Metric, NewJob, Owner,
+    Capacity, Demand, Job, JobFailure, JobKind, JobState, Jobs, JobsError, Metric, NewJob, Owner,
     SchedulerOptions,
 };
 use yard_spec::TrainingSpec;
@@ -27,8 +27,6 @@ use crate::{
 
 /// The memory of a job, if the command line does not say.
 const MEMORY_BYTES: u64 = 4 << 30;
-/// Most unfinished jobs of each state that are told of.
-const MAX_UNFINISHED: u32 = 20;
 /// Whom local jobs belong to.
 const OWNER: &str = "local";
 
@@ -68,6 +66,12 @@ async fn train(
     let artifacts = wiring::artifacts(&directory)?;
     let registry =
         wiring::registry(settings, &directory, &database, artifacts.clone(), library.clone()).await?;
+    let mut spec = spec.clone();
+    for data_set in spec.data.data_sets_mut() {
+        // An attempt that goes on tomorrow reads the same data.
+        data_set.version = Some(registry.data_set(&data_set.name, data_set.version).await?.number);
+    }
+    let spec = &spec;
     let threads = u32::try_from(spec.training.threads).unwrap_or(u32::MAX);
     let demand = Demand { threads, memory_bytes };
     let jobs = wiring::start_jobs(JobsParts {
@@ -114,7 +118,8 @@ async fn submit_and_watch(
     };
     // From before the job is named: whoever has read its name may call it off.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-    for other in unfinished(jobs).await? {
+    // What an earlier process that was killed, or a server, left.
+    for other in jobs.active().await?.iter().filter(|job| job.search().is_none()) {
         output.talk(format!(
             "job {} ({}), which was not finished, goes on beside this one",
             other.id, other.model
@@ -132,21 +137,6 @@ async fn submit_and_watch(
         Err(error) => return Err(error).context("cannot call the job off"),
     }
     timeout(watch::CANCEL_LIMIT, watching).await.context("the job does not end")?
-}
-
-/// What an earlier process that was killed, or a server, left.
-async fn unfinished(jobs: &Jobs) -> Result<Vec<Job>, JobsError> {
-    let mut unfinished: Vec<Job> = Vec::new();
-    // The scheduler is at work: a job that was running is queued again and then runs again. In this order none slips by.
-    for state in [JobState::Running, JobState::Queued, JobState::Running] {
-        let query = JobQuery { state: Some(state), search: None, after: None, limit: MAX_UNFINISHED };
-        for job in jobs.jobs(&query).await? {
-            if unfinished.iter().all(|known| known.id != job.id) {
-                unfinished.push(job);
-            }
-        }
-    }
-    Ok(unfinished)
 }
 
 /// Says how the job ended.

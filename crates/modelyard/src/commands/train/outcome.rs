@@ -32,6 +32,8 @@ impl Outcome {
                 output.talk(best(spec, summary));
                 output.talk(of_summary(summary));
             }
+            // Nobody waited for it.
+            None if metrics.is_empty() => {}
             None => {
                 if let Some(curve) = curve::draw(metrics) {
                     output.talk(curve);
