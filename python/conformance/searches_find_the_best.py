@@ -216,7 +216,7 @@ def a_killed_server_leaves_no_ghost_and_the_same_leaderboard():
 
         wait_until(lambda: "succeeded" in [row["state"] for row in rows().values()])
         before = rows()
-        assert {"running", "queued"} <= {row["state"] for row in before.values()}, before
+        assert "running" in {row["state"] for row in before.values()}, before
         living = children(running.process.pid)
         assert living
         running.kill()
@@ -261,7 +261,8 @@ def a_killed_search_without_a_server_goes_on_with_the_next_process():
     wait_until(lambda: not any(exists(child) for child in living), seconds=5)
     board = [BINARY, "--data-dir", directory, "--json", "leaderboard", identity, "--local"]
     board = json.loads(subprocess.run(board, capture_output=True, text=True, check=True, timeout=60).stdout)
-    assert {"succeeded", "queued"} <= {row["state"] for row in board["trials"]}, board
+    states = {row["state"] for row in board["trials"]}
+    assert "succeeded" in states and states & {"queued", "running"}, board
     quick = {**alone(GRID, {}), "name": "quick"}
     command[-2] = str(write(quick))
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)

@@ -101,6 +101,9 @@ struct LabArgs {
     arguments: Vec<OsString>,
 }
 
+/// What to do when files cannot be described.
+const UNDESCRIBED: &str = "the files cannot be described; --undescribed adds them all the same";
+
 fn read_reference(text: &str) -> Result<(ModelName, Option<VersionNumber>), String> {
     let (name, version) = match text.split_once(':') {
         Some((name, version)) => (name, Some(version)),
@@ -137,7 +140,11 @@ async fn add(args: &AddArgs, session: &Session) -> Result<()> {
     let Session { client, output } = session;
     let files = LocalPackage::scan_data(&args.paths)?;
     let size = files.size();
-    let description = if args.undescribed { lab::nothing() } else { lab::description(&args.paths, *output)? };
+    let description = if args.undescribed {
+        lab::nothing()
+    } else {
+        lab::description(&args.paths, *output).context(UNDESCRIBED)?
+    };
     let bar = output.transfer_bar();
     let stop = async {
         // Without a handler Ctrl-C ends the process, which is what it is for.

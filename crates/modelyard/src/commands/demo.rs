@@ -16,7 +16,7 @@ use fs_err as fs;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use yard_client::{Client, ClientOptions, GrpcClient, TensorForm};
-use yard_types::{ModelName, Selector};
+use yard_types::Selector;
 
 use self::{digits::HeldOut, server::DemoServer, training::Trained};
 use super::Session;
@@ -57,7 +57,7 @@ struct Report {
     version: u32,
     /// The job that trained it.
     job: String,
-    /// From the first byte of data sent to the registered version.
+    /// From the look at the data to the registered version.
     trained_in_seconds: f64,
     engine: String,
     server: String,
@@ -148,7 +148,7 @@ async fn story(
     let trained_in = begun.elapsed();
     let Session { client, .. } = session;
     show_a_digit(&held_out, output)?;
-    let shown = classify_a_few(&client, &grpc, &trained.model, &held_out).await?;
+    let shown = classify_a_few(&client, &grpc, &trained, &held_out).await?;
     if !output.is_json() {
         output.text(&shown)?;
     }
@@ -161,6 +161,7 @@ async fn story(
         output.text(&commands_to_try::render(
             server,
             data_dir,
+            trained.version,
             &rows,
             &held_out.images[held_out.drawn()],
         )?)?;
@@ -185,17 +186,20 @@ fn show_a_digit(held_out: &HeldOut, output: Output) -> Result<()> {
 async fn classify_a_few(
     client: &Client,
     grpc: &GrpcClient,
-    model: &ModelName,
+    trained: &Trained,
     held_out: &HeldOut,
 ) -> Result<String> {
+    let Trained { model, version, .. } = trained;
+    // Not what `production` points at: in a directory that was named it may be another one.
+    let version = Selector::Version(*version);
     let chosen = held_out.last_of_each();
     let (over_rest, over_grpc) = chosen.split_at(chosen.len() / 2);
     let mut table = Table::new(&["OVER", "TRUE", "ANSWER", "PROBABILITY", ""]);
     for (protocol, rows) in [("REST", over_rest), ("gRPC", over_grpc)] {
         let inputs = [held_out.tensor(rows)?];
         let answer = match protocol {
-            "REST" => client.infer(model, &Selector::Production, &inputs, TensorForm::Json).await?,
-            _ => grpc.infer(model, &Selector::Production, &inputs).await?,
+            "REST" => client.infer(model, &version, &inputs, TensorForm::Json).await?,
+            _ => grpc.infer(model, &version, &inputs).await?,
         };
         for (row, guess) in rows.iter().zip(digits::guesses(&answer, rows.len())?) {
             let label = held_out.labels[*row];
@@ -221,11 +225,12 @@ async fn measure(
     data_dir: &Path,
 ) -> Result<Report> {
     let Trained { model, version, job } = trained;
+    let selector = Selector::Version(*version);
     let count = held_out.labels.len();
     let every_row: Vec<usize> = (0..count).collect();
     let all = [held_out.tensor(&every_row)?];
     let begun = Instant::now();
-    let answer = client.infer(model, &Selector::Production, &all, TensorForm::Binary).await?;
+    let answer = client.infer(model, &selector, &all, TensorForm::Binary).await?;
     let joined_seconds = begun.elapsed().as_secs_f64();
     let guesses = digits::guesses(&answer, count)?;
     let right = guesses.iter().zip(&held_out.labels).filter(|(guess, label)| guess.digit == **label).count();
@@ -233,7 +238,7 @@ async fn measure(
     let (begun, mut requests) = (Instant::now(), 0_usize);
     while begun.elapsed() < MEASURED {
         let row = requests % count;
-        client.infer(model, &Selector::Production, &[held_out.tensor(&[row])?], TensorForm::Json).await?;
+        client.infer(model, &selector, &[held_out.tensor(&[row])?], TensorForm::Json).await?;
         requests += 1;
     }
     let single_seconds = begun.elapsed().as_secs_f64();

@@ -8,16 +8,10 @@ use super::{Settings, table::SETTINGS};
 const DEFAULT_FILE: &str = "modelyard.toml";
 
 /// `MODELYARD_*` variables that belong to other parts of Modelyard.
-const OTHER_VARIABLES: [&str; 8] = [
-    "MODELYARD_API_KEY",
-    "MODELYARD_BIN",
-    "MODELYARD_CACHE",
-    "MODELYARD_HOME",
-    "MODELYARD_SERVER",
-    "MODELYARD_TEST_ASSETS",
-    "MODELYARD_TEST_DATA_SETS",
-    "MODELYARD_TEST_PYTHON",
-];
+const OTHER_VARIABLES: [&str; 5] =
+    ["MODELYARD_API_KEY", "MODELYARD_BIN", "MODELYARD_CACHE", "MODELYARD_HOME", "MODELYARD_SERVER"];
+/// Those of the tests begin so.
+const OF_TESTS: &str = "MODELYARD_TEST_";
 
 /// Where settings come from, the weakest first.
 #[derive(Debug, Default)]
@@ -57,7 +51,10 @@ pub(crate) fn load(sources: &Sources) -> Result<(Settings, Vec<String>), Setting
     }
     let mut warnings = Vec::new();
     for (name, value) in &sources.variables {
-        if !name.starts_with("MODELYARD_") || OTHER_VARIABLES.contains(&name.as_str()) {
+        if !name.starts_with("MODELYARD_")
+            || name.starts_with(OF_TESTS)
+            || OTHER_VARIABLES.contains(&name.as_str())
+        {
             continue;
         }
         match SETTINGS.iter().find(|setting| setting.variable() == *name) {

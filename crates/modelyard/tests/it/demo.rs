@@ -6,8 +6,9 @@ use std::{
 
 use rustix::process::Signal;
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::program::{outcome, program, run, signal};
+use crate::program::{TestServer, digits, outcome, program, run, signal};
 
 #[test]
 fn the_demo_tells_the_whole_story_and_ends() {
@@ -38,6 +39,24 @@ fn the_demo_leaves_its_findings_in_a_data_directory_that_is_named() {
     assert!(report["accuracy"].as_f64().unwrap() >= 0.97, "{report}");
     assert!(report["trained_in_seconds"].as_f64().unwrap() > 0.0, "{report}");
     assert!(folder.path().join("kept/admin.key").is_file());
+}
+
+#[test]
+fn a_second_demo_shows_what_it_has_trained_whatever_is_in_production() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = |folder: &TempDir| {
+        let mut command = program(folder.path());
+        outcome(command.args(["demo", "--exit", "--json", "--data-dir", "modelyard-data"])).json()
+    };
+    assert_eq!(demo(&folder)["version"], 1);
+    // Another model of the name, whose input has another name, goes into production.
+    let server = TestServer::start_in(folder);
+    let other = server.run_on(&["push", "digits"], &digits(), &["--alias", "production"]).data();
+    assert_eq!(other, "digits version 2");
+    let (_, _, folder) = server.stop();
+    let again = demo(&folder);
+    assert_eq!(again["version"], 1, "the same data and specification make the same version: {again}");
+    assert!(again["accuracy"].as_f64().unwrap() >= 0.97, "{again}");
 }
 
 #[test]

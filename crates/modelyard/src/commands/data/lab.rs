@@ -35,8 +35,7 @@ pub(super) fn nothing() -> CommitDataSetBody {
 
 /// What the files are and hold, as JSON.
 pub(in crate::commands) fn description(paths: &[PathBuf], output: Output) -> Result<CommitDataSetBody> {
-    let program =
-        find_lab().context("the files cannot be described; --undescribed adds them all the same")?;
+    let program = find_lab()?;
     let ask = |arguments: &[&str], paths: &[PathBuf]| -> Result<Box<RawValue>> {
         let mut lab = Command::new(&program);
         lab.arg("data").args(arguments).arg("--").args(paths).stdin(Stdio::null());
@@ -44,8 +43,7 @@ pub(in crate::commands) fn description(paths: &[PathBuf], output: Output) -> Res
         if !done.status.success() {
             let told = String::from_utf8_lossy(&done.stderr);
             let told = told.trim().trim_start_matches("error: ").to_owned();
-            return Err(anyhow!(told))
-                .context("the files cannot be described; --undescribed adds them all the same");
+            return Err(anyhow!(told));
         }
         let text = String::from_utf8(done.stdout).context("modelyard-lab printed no text")?;
         RawValue::from_string(text.trim().to_owned()).context("modelyard-lab printed no JSON")

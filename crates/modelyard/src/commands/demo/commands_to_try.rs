@@ -3,11 +3,18 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use yard_types::VersionNumber;
 
 use super::server::DemoServer;
 
 /// Commands with the real addresses of this run. The key itself stays in its file.
-pub(super) fn render(server: &DemoServer, data_dir: &Path, rows: &Path, image: &[f32]) -> Result<String> {
+pub(super) fn render(
+    server: &DemoServer,
+    data_dir: &Path,
+    version: VersionNumber,
+    rows: &Path,
+    image: &[f32],
+) -> Result<String> {
     let program = std::env::current_exe().context("cannot find this executable")?;
     let (program, key) = (quoted(&program), quoted(&data_dir.join("admin.key")));
     let (http, grpc) = (server.http(), server.grpc().to_string().replace("http://", ""));
@@ -21,15 +28,15 @@ Try next, in another terminal:
   export MODELYARD_API_KEY="$(cat {key})"
 
   {program} models
-  {program} show digits
+  {program} show digits:{version}
   {program} jobs
-  {program} predict digits --input {rows} --ignore label
+  {program} predict digits:{version} --input {rows} --ignore label
 
 With curl:
 
-  curl -s {http}/models/digits/predict -H "Authorization: Bearer $MODELYARD_API_KEY" \
+  curl -s {http}/v2/models/digits/versions/{version}/infer -H "Authorization: Bearer $MODELYARD_API_KEY" \
     -H 'Content-Type: application/json' \
-    -d '{{"inputs": [[{pixels}]]}}'
+    -d '{{"inputs": [{{"name": "features", "shape": [1, 64], "datatype": "FP32", "data": [{pixels}]}}]}}'
 
 From Python, over gRPC (pip install "tritonclient[grpc]"):
 
@@ -38,7 +45,8 @@ From Python, over gRPC (pip install "tritonclient[grpc]"):
   pixels = triton.InferInput("features", [1, 64], "FP32")
   pixels.set_data_from_numpy(numpy.array([[{pixels}]], dtype=numpy.float32))
   key = {{"authorization": "Bearer " + os.environ["MODELYARD_API_KEY"]}}
-  print(client.infer("digits", [pixels], headers=key).as_numpy("probabilities").argmax())"#
+  answer = client.infer("digits", [pixels], model_version="{version}", headers=key)
+  print(answer.as_numpy("probabilities").argmax())"#
     ))
 }
 

@@ -27,16 +27,21 @@ pub(super) async fn train(session: &Session, workshop: &Path) -> Result<Trained>
     let Session { client, output } = session;
     let file = workshop.join("digits.csv");
     fs::write(&file, TRAIN_CSV)?;
-    let spec = TrainingSpec::from_toml(SPEC).context("the demo's specification cannot be used")?;
-    let data = spec.data.dataset.as_ref().context("the demo's specification names no data")?;
-    let name = &data.name;
-    output.talk(format!("registering the data set '{name}'"));
-    let description = data::description(std::slice::from_ref(&file), *output)?;
+    let mut spec = TrainingSpec::from_toml(SPEC).context("the demo's specification cannot be used")?;
+    let data = spec.data.dataset.as_mut().context("the demo's specification names no data")?;
+    output.talk(format!("registering the data set '{}'", data.name));
+    let (described, output_of_it) = (vec![file.clone()], *output);
+    // In a thread of its own, so that Ctrl-C is heard meanwhile.
+    let description = tokio::task::spawn_blocking(move || data::description(&described, output_of_it));
+    let description = description.await?.context("the demo's data cannot be looked at")?;
     let files = LocalPackage::scan_data(&[file])?;
-    client
-        .add_data_set_until(name, files, &description, &ProgressSink::none(), future::pending())
+    let added = client
+        .add_data_set_until(&data.name, files, &description, &ProgressSink::none(), future::pending())
         .await
-        .context("cannot register the demo's data")?;
+        .context("cannot register the demo's data")?
+        .context("the demo's data were not registered")?;
+    // A directory that was named may hold others of the name.
+    data.version = Some(VersionNumber::new(added.version)?);
 
     output.talk("training a network of one hidden layer on it; a child process does the work");
     let spec = RawValue::from_string(spec.to_json()).context("the specification cannot be written")?;
