@@ -1,6 +1,7 @@
 //! ONNX Runtime, loaded from a shared library at run time.
 
 mod library;
+mod memory_plans;
 mod session;
 mod value;
 mod words;
@@ -15,7 +16,7 @@ use ort::{
 use yard_engine::{Engine, EngineInfo, LoadError, LoadOptions, LoadedModel, ModelPackage};
 use yard_types::{Dim, Signature};
 
-use self::{library::Library, session::SharedSession};
+use self::{library::Library, memory_plans::Reopen, session::SharedSession};
 use crate::opened::OpenedModel;
 
 pub(crate) const NAME: &str = "onnxruntime";
@@ -43,6 +44,7 @@ impl OnnxRuntime {
         opened: &OpenedModel,
         package: &ModelPackage,
         options: &LoadOptions,
+        plans_memory: bool,
     ) -> ort::Result<Session> {
         let mut builder = Session::builder(self.library.environment())?
             .with_intra_threads(options.threads_per_run.get())?
@@ -50,8 +52,7 @@ impl OnnxRuntime {
             .with_intra_op_spinning(false)?
             .with_inter_op_spinning(false)?
             .with_optimization_level(GraphOptimizationLevel::All)?
-            // Patterns are kept for each combination of input shapes that ever came, without a limit.
-            .with_memory_pattern(!has_dynamic_shape(&opened.signature))?
+            .with_memory_pattern(plans_memory)?
             .with_execution_providers([ep::CPU::default().with_arena_allocator(true).build()])?;
         if !opened.rewritten {
             return builder.commit_from_file(package.main_file());
@@ -60,6 +61,14 @@ impl OnnxRuntime {
             builder = builder.with_config_entry(EXTERNAL_DATA_FOLDER, opened.directory.to_string_lossy())?;
         }
         builder.commit_from_memory(opened.model.bytes())
+    }
+
+    fn reopening(&self, package: &ModelPackage, options: &LoadOptions) -> Reopen {
+        let (engine, package, options) = (self.clone(), package.clone(), options.clone());
+        Box::new(move || {
+            let opened = OpenedModel::open(&package, &options).ok()?;
+            engine.session(&opened, &package, &options, false).ok()
+        })
     }
 }
 
@@ -70,12 +79,13 @@ impl Engine for OnnxRuntime {
 
     fn load(&self, package: &ModelPackage, options: &LoadOptions) -> Result<Arc<dyn LoadedModel>, LoadError> {
         let mut opened = OpenedModel::open(package, options)?;
-        let session = self.session(&opened, package, options).map_err(|error| LoadError::Refused {
+        let session = self.session(&opened, package, options, true).map_err(|error| LoadError::Refused {
             engine: NAME,
             reason: words::plain(error.message(), Some(package.directory())),
         })?;
         complete(&mut opened.signature, &session)?;
-        let model = SharedSession::new(session, opened.signature, opened.row_joining)?;
+        let reopen = has_dynamic_shape(&opened.signature).then(|| self.reopening(package, options));
+        let model = SharedSession::new(session, reopen, opened.signature, opened.row_joining)?;
         Ok(Arc::new(model))
     }
 }

@@ -16,6 +16,7 @@ use yard_types::{Signature, Tensor};
 
 use super::{
     NAME,
+    memory_plans::{PlannedSession, Reopen},
     value::{MainMemory, Value, ValueError, check},
     words,
 };
@@ -28,7 +29,7 @@ const INLINE: usize = 8;
 /// A model in ONNX Runtime. One session holds the weights once; `Run` of the C interface may be called on it from any
 /// number of threads.
 pub(super) struct SharedSession {
-    session: Session,
+    session: PlannedSession,
     signature: Signature,
     row_joining: RowJoining,
     input_names: Names,
@@ -53,6 +54,7 @@ unsafe impl Sync for Names {}
 impl SharedSession {
     pub(super) fn new(
         session: Session,
+        reopen: Option<Reopen>,
         signature: Signature,
         row_joining: RowJoining,
     ) -> Result<Self, LoadError> {
@@ -64,7 +66,7 @@ impl SharedSession {
             output_names: output_names.map_err(|_| refused("an output's name holds a NUL".to_owned()))?,
             memory: MainMemory::new().map_err(|error| refused(error.to_string()))?,
             idle_options: Mutex::new(Vec::new()),
-            session,
+            session: PlannedSession::new(session, reopen),
             signature,
             row_joining,
         })
@@ -91,6 +93,7 @@ impl SharedSession {
     )]
     fn run(
         &self,
+        session: &Session,
         inputs: &[*const OrtValue],
         outputs: &mut [*mut OrtValue],
         options: &RunOptions,
@@ -102,7 +105,7 @@ impl SharedSession {
         // outlive the call; the outputs are null, so that the runtime makes them and this caller owns them.
         let status = unsafe {
             (ort::api().Run)(
-                self.session.ptr().cast_mut(),
+                session.ptr().cast_mut(),
                 options.ptr(),
                 self.input_names.pointers.as_ptr(),
                 inputs.as_ptr(),
@@ -137,7 +140,8 @@ impl SharedSession {
         let mut more_outputs = Vec::new();
         let count = self.signature.outputs.len();
         let output_pointers = room(&mut inline_outputs, &mut more_outputs, count, ptr::null_mut());
-        let ran = self.run(input_pointers, output_pointers, options);
+        let session = self.session.of(inputs);
+        let ran = self.run(&session, input_pointers, output_pointers, options);
         // Whatever came must be freed, so take all of it over before anything can fail.
         let made: Vec<_> = output_pointers.iter().map(|pointer| Value::own(*pointer)).collect();
         ran.map_err(run_error)?;
@@ -192,7 +196,11 @@ impl LoadedModel for SharedSession {
 
 impl fmt::Debug for SharedSession {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("SharedSession").field("signature", &self.signature).finish_non_exhaustive()
+        formatter
+            .debug_struct("SharedSession")
+            .field("signature", &self.signature)
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 

@@ -347,3 +347,23 @@ fn the_proof_tells_models_whose_rows_may_be_joined_from_others() {
     let proof = proven("gbt-classifier", Some("rten"));
     assert_eq!(proof.engine.name, "onnxruntime", "RTen lacks trees");
 }
+
+#[test]
+fn a_model_that_sees_ever_new_shapes_stops_planning_for_them_and_answers_the_same() {
+    let open = &[Dim::Any, Dim::Any][..];
+    let graph = GraphBuilder::new(17)
+        .input("x", DataType::Fp32, open)
+        .node("Mul", &["x", "x"], &["y"], vec![])
+        .node("Add", &["y", "x"], &["z"], vec![])
+        .output("z", DataType::Fp32, open);
+    let package = Package::of(graph);
+    let model = package.load(&onnx_runtime()).unwrap();
+    let is_exchanged = || format!("{model:?}").contains("is_exchanged: true");
+    for width in 1..=1100 {
+        let answer = run(&model, &[floats(&[1, width], &vec![3.0; width])]).unwrap();
+        assert_eq!(answer, [floats(&[1, width], &vec![12.0; width])]);
+        // The same shape again is no new one.
+        run(&model, &[floats(&[1, 1], &[3.0])]).unwrap();
+        assert_eq!(is_exchanged(), width > 1024, "{width}");
+    }
+}
