@@ -2,11 +2,12 @@
 //!
 //! Every figure is a median over rounds in which the contestants take turns, so that a machine whose speed drifts
 //! slows them all. Whatever is measured must answer right, and what trains must learn; one failure makes the whole run void.
-//! Results are written to `bench/RESULTS.md` and `bench/TRAINING.md` with the machine, the versions and the commands.
+//! Results are written to `bench/RESULTS.md`, `bench/TRAINING.md` and `bench/LANGUAGE.md` with the machine, the versions and the commands.
 
 mod contestants;
 mod environment;
 mod figures;
+mod language;
 mod machine;
 mod measure;
 mod question;
@@ -45,12 +46,32 @@ pub(crate) enum Bench {
         #[arg(long, default_value = "python3")]
         python: PathBuf,
     },
+    /// Language models beside llama.cpp, which is fetched and built: reading prompts, streams, start, memory.
+    LlmEngine {
+        /// Rounds in which each of the two is asked everything once.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Measure only models whose file name holds this, and print the figures instead of writing them down.
+        #[arg(long)]
+        only: Option<String>,
+    },
+    /// How right language models are, beside llama.cpp and a reference in numpy. Fails where it is worse than asked for.
+    LlmQuality {
+        /// Look only at models whose file name holds this, and print what is found instead of writing it down.
+        #[arg(long)]
+        only: Option<String>,
+        /// Where to write llama.cpp's continuations, as the tests of yard-llm read them.
+        #[arg(long)]
+        write: Option<PathBuf>,
+    },
 }
 
 pub(crate) fn bench(what: Bench) -> Result<()> {
     match what {
         Bench::Serving { rounds, seconds } => serving(measure::Plan { rounds, seconds }),
         Bench::Training { rounds, python } => training::training(rounds, &python),
+        Bench::LlmEngine { rounds, only } => language::language(rounds, only.as_deref()),
+        Bench::LlmQuality { only, write } => language::quality(only.as_deref(), write.as_deref()),
     }
 }
 

@@ -15,8 +15,11 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use fs_err as fs;
 
-pub(crate) use self::digest::Hasher;
-pub(crate) use self::python::{download as download_packages, environment as python_environment};
+pub(crate) use self::data_sets::{Package as NpmPackage, fetch as fetch_npm_package};
+pub(crate) use self::digest::{Hasher, of_file as digest_of_file};
+pub(crate) use self::python::{
+    download as download_packages, download_sources, environment as python_environment,
+};
 use crate::places;
 
 /// All that was set up. Every path is absolute.

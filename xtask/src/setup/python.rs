@@ -53,21 +53,19 @@ fn make(folder: &Path, requirement_file: &Path) -> Result<()> {
 
 /// Downloads the pinned packages of a requirement file with hashes, without what they depend on.
 pub(crate) fn download(python: &Path, requirements: &Path, into: &Path) -> Result<()> {
-    process::run(
-        pip(python)
-            .args([
-                "download",
-                "--quiet",
-                "--no-deps",
-                "--require-hashes",
-                "--only-binary",
-                ":all:",
-                "--dest",
-            ])
-            .arg(into)
-            .arg("--requirement")
-            .arg(requirements),
-    )
+    fetch(python, &["--only-binary", ":all:"], requirements, into)
+}
+
+/// As [`download`], for packages of sources. To be sure what they are called, pip runs their own description, with the
+/// pinned tools of the environment.
+pub(crate) fn download_sources(python: &Path, requirements: &Path, into: &Path) -> Result<()> {
+    fetch(python, &["--no-binary", ":all:", "--no-build-isolation"], requirements, into)
+}
+
+fn fetch(python: &Path, which: &[&str], requirements: &Path, into: &Path) -> Result<()> {
+    let mut command = pip(python);
+    command.args(["download", "--quiet", "--no-deps", "--require-hashes"]).args(which);
+    process::run(command.arg("--dest").arg(into).arg("--requirement").arg(requirements))
 }
 
 /// The machine's pip at work in the environment of `python`.

