@@ -12,6 +12,10 @@ pub struct KeyValueCache {
     total: usize,
     /// How many sequences hold each page.
     holders: Vec<u32>,
+    /// Which pages are kept for sequences to come.
+    kept: Vec<bool>,
+    /// Pages that are kept and that no sequence holds.
+    idle: usize,
     context: usize,
 }
 
@@ -74,7 +78,15 @@ impl KeyValueCache {
             (0..config.layers).map(|_| KeyValuePages::new(shape, total)).collect::<Result<_, _>>()?;
         // Low numbers go first: what is used stays together.
         let free = (0..count).rev().collect();
-        Ok(Self { layers, free, total, holders: vec![0; total], context: config.context })
+        Ok(Self {
+            layers,
+            free,
+            total,
+            holders: vec![0; total],
+            kept: vec![false; total],
+            idle: 0,
+            context: config.context,
+        })
     }
 
     /// How many pages nobody holds.
@@ -108,7 +120,7 @@ impl KeyValueCache {
         }
         let more = length.div_ceil(PAGE_POSITIONS).saturating_sub(sequence.pages.len());
         let next = sequence.length / PAGE_POSITIONS;
-        let common = sequence.pages.get(next).copied().filter(|page| self.holders[*page as usize] > 1);
+        let common = sequence.pages.get(next).copied().filter(|page| !self.is_own(*page));
         let needed = more + usize::from(common.is_some());
         if needed > self.free.len() {
             return Err(LlmError::CacheFull { needed, free: self.free.len() });
@@ -119,9 +131,9 @@ impl KeyValueCache {
                 layer.copy_page(common, own)?;
             }
             self.free.pop();
-            self.holders[common as usize] -= 1;
             self.holders[own as usize] = 1;
             sequence.pages[next] = own;
+            self.let_go(common);
         }
         for page in self.free.drain(self.free.len() - more..).rev() {
             self.holders[page as usize] = 1;
@@ -130,16 +142,81 @@ impl KeyValueCache {
         Ok(())
     }
 
-    /// A sequence with the same first tokens, whole pages of which are held in common. Gives it and how many tokens those
-    /// are.
+    /// A sequence with the same first tokens; the pages they are in are held in common.
     #[must_use]
     pub fn share(&mut self, sequence: &Sequence, tokens: usize) -> Sequence {
-        let pages = tokens.min(sequence.length) / PAGE_POSITIONS;
-        let pages = sequence.pages[..pages].to_vec();
-        for page in &pages {
-            self.holders[*page as usize] += 1;
+        let tokens = tokens.min(sequence.length);
+        self.begin(&sequence.pages[..tokens.div_ceil(PAGE_POSITIONS)], tokens)
+    }
+
+    /// A sequence whose first tokens are in these pages, which others hold or which are kept.
+    pub(crate) fn begin(&mut self, pages: &[u32], tokens: usize) -> Sequence {
+        for page in pages {
+            let holders = &mut self.holders[*page as usize];
+            self.idle -= usize::from(*holders == 0 && self.kept[*page as usize]);
+            *holders += 1;
         }
-        Sequence { length: pages.len() * PAGE_POSITIONS, pages }
+        Sequence { pages: pages.to_vec(), length: tokens }
+    }
+
+    /// Has a sequence hold another page with the same content in place of one of its own.
+    pub(crate) fn replace(&mut self, sequence: &mut Sequence, place: usize, page: u32) {
+        let before = sequence.pages[place];
+        if before != page {
+            self.idle -= usize::from(self.holders[page as usize] == 0);
+            self.holders[page as usize] += 1;
+            sequence.pages[place] = page;
+            self.let_go(before);
+        }
+    }
+
+    /// Keeps a page that a sequence holds, also when the sequence has gone. Its content stays as it is.
+    pub(crate) fn keep(&mut self, page: u32) {
+        debug_assert!(self.holders[page as usize] > 0 && !self.kept[page as usize]);
+        self.kept[page as usize] = true;
+    }
+
+    /// No longer keeps a page.
+    pub(crate) fn forget(&mut self, page: u32) {
+        debug_assert!(self.kept[page as usize]);
+        self.kept[page as usize] = false;
+        if self.holders[page as usize] == 0 {
+            self.idle -= 1;
+            self.free.push(page);
+        }
+    }
+
+    /// Whether a page is kept and held by no sequence.
+    pub(crate) fn is_idle(&self, page: u32) -> bool {
+        self.kept[page as usize] && self.holders[page as usize] == 0
+    }
+
+    /// Pages that are kept and held by no sequence.
+    #[must_use]
+    pub const fn idle_pages(&self) -> usize {
+        self.idle
+    }
+
+    /// Pages of a sequence that nobody else holds: what its end would make free or idle.
+    pub(crate) fn own_pages(&self, sequence: &Sequence) -> usize {
+        sequence.pages.iter().filter(|page| self.holders[**page as usize] == 1).count()
+    }
+
+    /// Whether one sequence holds a page and may write to it.
+    fn is_own(&self, page: u32) -> bool {
+        self.holders[page as usize] == 1 && !self.kept[page as usize]
+    }
+
+    fn let_go(&mut self, page: u32) {
+        let holders = &mut self.holders[page as usize];
+        *holders -= 1;
+        if *holders == 0 {
+            if self.kept[page as usize] {
+                self.idle += 1;
+            } else {
+                self.free.push(page);
+            }
+        }
     }
 
     /// Forgets the last tokens of a sequence, so that only `tokens` are left. Pages that are no longer needed come back.
@@ -148,11 +225,7 @@ impl KeyValueCache {
         let keep = sequence.length.div_ceil(PAGE_POSITIONS);
         // The last page that stays may be held in common: it is copied before it is written again.
         for page in sequence.pages.drain(keep.min(sequence.pages.len())..).rev() {
-            let holders = &mut self.holders[page as usize];
-            *holders -= 1;
-            if *holders == 0 {
-                self.free.push(page);
-            }
+            self.let_go(page);
         }
     }
 
@@ -182,7 +255,7 @@ impl KeyValueCache {
         let written = &sequence.pages[(sequence.length / PAGE_POSITIONS).min(sequence.pages.len())..];
         length <= self.context
             && length <= sequence.pages.len() * PAGE_POSITIONS
-            && written.iter().all(|page| self.holders[*page as usize] == 1)
+            && written.iter().all(|page| self.is_own(*page))
     }
 
     /// Whether it was made for a model of these numbers.
@@ -234,9 +307,9 @@ mod tests {
         cache.reserve(&mut first, 40).unwrap();
         KeyValueCache::grow(&mut first, 40);
         let second = cache.share(&first, 39);
-        assert_eq!((second.len(), second.pages()), (32, &first.pages()[..2]));
+        assert_eq!((second.len(), second.pages()), (39, first.pages()));
         cache.release(first);
-        assert_eq!(cache.free_pages(), 2);
+        assert_eq!(cache.free_pages(), 1);
         cache.release(second);
         assert_eq!(cache.free_pages(), 4);
     }

@@ -3,7 +3,7 @@
 use yard_gguf::{BlockError, GgufError, MetadataError};
 use yard_kernels::{KernelError, RopeError};
 
-use crate::SamplingError;
+use crate::{ConstraintError, SamplingError};
 
 /// Why a model cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,18 @@ pub enum LlmError {
         tokens: usize,
         /// The longest sequence.
         context: usize,
+    },
+    /// An answer's grammar cannot be kept to.
+    #[error(transparent)]
+    Constraint(#[from] ConstraintError),
+    /// A step of several requests could not be run.
+    #[error("the step could not be run: {0}")]
+    StepFailed(String),
+    /// The queue is full.
+    #[error("{waiting} requests are waiting already")]
+    TooManyWaiting {
+        /// How many.
+        waiting: usize,
     },
     /// All pages of keys and values are in use.
     #[error("the key-value cache is full: {needed} more pages are needed, {free} are free")]

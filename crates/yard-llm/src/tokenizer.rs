@@ -120,6 +120,17 @@ impl Tokenizer {
         tokens
     }
 
+    /// The tokens of a text that goes on from another: nothing is put before it, nothing behind it.
+    pub(crate) fn encode_continuation(&self, text: &str) -> Vec<TokenId> {
+        let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
+        let mut merger = Merger::default();
+        self.matcher.split(text, false, |found| match found {
+            Found::Token(token) => tokens.push(token),
+            Found::Text(fragment) => self.encode_fragment(fragment, false, &mut merger, &mut tokens),
+        });
+        tokens
+    }
+
     /// The text of `tokens`, read as a text of its own: the space that the model puts before a first word is not in it.
     /// Tokens beyond the vocabulary write nothing; bytes that are no UTF-8 become U+FFFD.
     #[must_use]

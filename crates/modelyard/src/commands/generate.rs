@@ -12,7 +12,10 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use yard_gguf::{Gguf, ReadLimits};
 use yard_kernels::Machine;
-use yard_llm::{EncodeOptions, Model, SamplingOptions, StopOptions, TextStream, Tokenizer};
+use yard_llm::{
+    EncodeOptions, End, Engine, EngineOptions, Event, LlmError, Model, Request, SamplingOptions, StopOptions,
+    StopReason, Tokenizer,
+};
 
 use crate::output::{Output, harmless};
 
@@ -85,21 +88,28 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
     let prompt_tokens = prompt.len();
     let stop = StopOptions { most_tokens: Some(args.max_tokens.get()), ..StopOptions::default() };
     let begun = Instant::now();
-    let mut stream = TextStream::start(&model, &machine, &tokenizer, prompt, sampling, stop)?;
+    let request = Request { sampling, stop, ..Request::new("generate", prompt) };
+    let positions = (prompt_tokens + args.max_tokens.get()).min(model.config().context);
+    let options = EngineOptions::with_positions(positions);
+    let mut engine = Engine::new(Arc::new(model), tokenizer, Arc::new(machine), options)?;
+    engine.submit(request)?;
     let (mut text, mut tokens, mut first, mut end) = (String::new(), 0, None, "length");
-    while let Some(piece) = stream.advance()? {
-        first.get_or_insert_with(|| begun.elapsed());
-        tokens += 1;
-        if !output.is_json() {
-            let mut stdout = std::io::stdout().lock();
-            // A model may write what a terminal takes for commands.
-            let text = if stdout.is_terminal() { harmless(piece.text) } else { piece.text.into() };
-            stdout.write_all(text.as_bytes())?;
-            stdout.flush()?;
-        }
-        text.push_str(piece.text);
-        if let Some(yard_llm::StopReason::Token(_)) = piece.end {
-            end = "stop";
+    let mut events = Vec::new();
+    while engine.has_work() {
+        engine.step(Instant::now(), &mut events)?;
+        for event in events.drain(..) {
+            let piece = match event {
+                Event::Begun { .. } => continue,
+                Event::Token { text, .. } => text,
+                Event::Ended { text, end: how, usage, .. } => {
+                    tokens = usage.answer_tokens;
+                    end = name_of(how)?;
+                    text
+                }
+            };
+            first.get_or_insert_with(|| begun.elapsed());
+            write_piece(&piece, output)?;
+            text.push_str(&piece);
         }
     }
     let first = first.unwrap_or_default();
@@ -122,6 +132,28 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
         report.tokens_per_second.unwrap_or(0.0),
     ));
     if output.is_json() { output.data(&report, String::new) } else { Ok(()) }
+}
+
+/// How an answer ended, in the words of the services that have such a field.
+fn name_of(end: End) -> Result<&'static str, LlmError> {
+    match end {
+        End::Stopped(StopReason::Length, _) => Ok("length"),
+        End::Stopped(..) => Ok("stop"),
+        End::Failed(error) => Err(error),
+        End::Cancelled | End::DeadlinePassed => Ok("cancelled"),
+    }
+}
+
+fn write_piece(piece: &str, output: Output) -> Result<()> {
+    if output.is_json() {
+        return Ok(());
+    }
+    let mut stdout = std::io::stdout().lock();
+    // A model may write what a terminal takes for commands.
+    let piece = if stdout.is_terminal() { harmless(piece) } else { piece.into() };
+    stdout.write_all(piece.as_bytes())?;
+    stdout.flush()?;
+    Ok(())
 }
 
 fn load(path: &Path, machine: &Machine) -> Result<(Arc<Tokenizer>, Model)> {

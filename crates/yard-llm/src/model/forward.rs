@@ -37,7 +37,7 @@ pub enum LogitRows {
 }
 
 impl LogitRows {
-    const fn count(self, tokens: usize) -> usize {
+    pub(crate) const fn count(self, tokens: usize) -> usize {
         match self {
             Self::None => 0,
             Self::Last => 1,

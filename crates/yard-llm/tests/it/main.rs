@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod constraint;
+mod engine;
 mod naive;
 mod small_model;
 mod steps;

@@ -1,0 +1,224 @@
+//! One step: from what was chosen to what is said.
+
+use std::collections::BTreeMap;
+
+use super::{Active, End, Engine, Event, RequestId};
+use crate::{Constraint, LlmError, LogitRows, Part, Sampled, StopReason, TokenId, cache::Sequence};
+
+/// Requests that write beside which nothing is guessed: with many rows in a step a guess costs as much as a token.
+const MOST_GUESSING: usize = 4;
+
+/// A request in a step, with its sequence taken out of it.
+struct InStep {
+    number: u64,
+    sequence: Sequence,
+    /// Tokens of the sequence before the step.
+    before: usize,
+    /// Tokens that are run, guesses included.
+    count: usize,
+    logits: LogitRows,
+}
+
+/// What became of a request in a step.
+enum Outcome {
+    GoesOn,
+    Ended(String, End),
+}
+
+impl Engine {
+    /// Guesses what may follow, for requests that write with few others beside them.
+    pub(super) fn guess(&mut self) {
+        let is_writing = |active: &Active| active.sequence.is_some() && !active.is_reading();
+        let pays = self.options.guesses && self.requests.len() <= MOST_GUESSING;
+        let longest = self.longest();
+        for active in self.requests.values_mut().filter(|active| is_writing(active)) {
+            active.guesses.clear();
+            // What a grammar allows is known one token at a time.
+            if pays && active.constraint.is_none() && active.answer_tokens() > 0 {
+                active.drafts.guess(&active.tokens, &mut active.guesses);
+                active.guesses.truncate(longest.saturating_sub(active.tokens.len()));
+            }
+        }
+    }
+
+    /// Runs so many tokens of these requests.
+    pub(super) fn run(&mut self, parts: &[(u64, usize)], events: &mut Vec<Event>) -> Result<(), LlmError> {
+        let mut in_step: Vec<InStep> = parts.iter().filter_map(|part| self.take(*part)).collect();
+        // Neighbours that share pages are worked on together.
+        in_step.sort_by(|one, other| one.sequence.pages().cmp(other.sequence.pages()));
+        let outcome = self.reserve(&mut in_step).and_then(|()| self.compute(&mut in_step));
+        if let Err(error) = outcome {
+            let message = error.to_string();
+            for one in in_step {
+                self.put_back(one.number, one.sequence);
+                let failed = End::Failed(LlmError::StepFailed(message.clone()));
+                self.end(one.number, String::new(), failed, events);
+            }
+            return Err(error);
+        }
+        self.stats.steps += 1;
+        let logits = std::mem::take(&mut self.logits);
+        let mut rows = logits.chunks_exact(self.model.vocabulary());
+        for one in in_step {
+            let count = one.logits.count(one.count);
+            let own: Vec<&[f32]> = rows.by_ref().take(count).collect();
+            let number = one.number;
+            if let Outcome::Ended(text, end) = self.go_on(one, &own, events) {
+                self.end(number, text, end, events);
+            }
+        }
+        drop(rows);
+        self.logits = logits;
+        Ok(())
+    }
+
+    fn take(&mut self, (number, count): (u64, usize)) -> Option<InStep> {
+        let active = self.requests.get_mut(&number)?;
+        let sequence = active.sequence.take()?;
+        let before = sequence.len();
+        let unseen = active.tokens.len() - before;
+        let guessed = count.saturating_sub(unseen);
+        active.guesses.truncate(guessed);
+        let logits = match count {
+            _ if guessed > 0 => LogitRows::All,
+            _ if count == unseen => LogitRows::Last,
+            _ => LogitRows::None,
+        };
+        active.tokens.extend_from_slice(&active.guesses);
+        Some(InStep { number, sequence, before, count, logits })
+    }
+
+    fn put_back(&mut self, number: u64, sequence: Sequence) {
+        match self.requests.get_mut(&number) {
+            Some(active) => {
+                active.tokens.truncate(active.tokens.len() - active.guesses.len());
+                active.guesses.clear();
+                active.sequence = Some(sequence);
+            }
+            None => self.cache.release(sequence),
+        }
+    }
+
+    fn reserve(&mut self, in_step: &mut [InStep]) -> Result<(), LlmError> {
+        for one in in_step {
+            if let Err(LlmError::CacheFull { needed, free }) =
+                self.cache.reserve(&mut one.sequence, one.count)
+            {
+                self.prefixes.evict(&mut self.cache, needed - free);
+                self.cache.reserve(&mut one.sequence, one.count)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the model, and meanwhile finds out what grammars allow next.
+    fn compute(&mut self, in_step: &mut [InStep]) -> Result<(), LlmError> {
+        let Self { model, machine, cache, scratch, requests, logits, .. } = self;
+        let mut constraints: BTreeMap<u64, Constraint> = BTreeMap::new();
+        for one in in_step.iter().filter(|one| one.logits != LogitRows::None) {
+            let constraint = requests.get_mut(&one.number).and_then(|active| active.constraint.take());
+            constraints.extend(constraint.map(|constraint| (one.number, constraint)));
+        }
+        let mut model_parts: Vec<Part<'_>> = Vec::with_capacity(in_step.len());
+        for one in in_step {
+            let tokens = requests.get(&one.number).map_or(&[][..], |active| &active.tokens);
+            let tokens = &tokens[one.before..one.before + one.count];
+            model_parts.push(Part { sequence: &mut one.sequence, tokens, logits: one.logits });
+        }
+        let outcome = std::thread::scope(|scope| {
+            if !constraints.is_empty() {
+                scope.spawn(|| {
+                    for constraint in constraints.values_mut() {
+                        // An error is kept, and found again when the mask is used.
+                        let _ = constraint.mask();
+                    }
+                });
+            }
+            model.step(machine, cache, scratch, &mut model_parts, logits)
+        });
+        drop(model_parts);
+        for (number, constraint) in constraints {
+            if let Some(active) = requests.get_mut(&number) {
+                active.constraint = Some(constraint);
+            }
+        }
+        outcome
+    }
+
+    /// Chooses tokens behind a step's rows and says them.
+    fn go_on(&mut self, one: InStep, rows: &[&[f32]], events: &mut Vec<Event>) -> Outcome {
+        let InStep { number, mut sequence, before, count, .. } = one;
+        let Self { requests, cache, prefixes, tenants, stats, choice, .. } = self;
+        let Some(active) = requests.get_mut(&number) else { return Outcome::GoesOn };
+        let guesses = std::mem::take(&mut active.guesses);
+        active.tokens.truncate(active.tokens.len() - guesses.len());
+        let was_reading = before < active.prompt;
+        let (mut chosen, mut ended) = (0_usize, None);
+        for (place, row) in rows.iter().enumerate() {
+            match active.choose(row, choice) {
+                Err(error) => {
+                    ended = Some((String::new(), End::Failed(error)));
+                    break;
+                }
+                Ok((sampled, text, reason)) => {
+                    chosen += 1;
+                    let token = sampled.token;
+                    if let Some(reason) = reason {
+                        ended = Some((text, End::Stopped(reason, sampled)));
+                        break;
+                    }
+                    events.push(Event::Token { request: RequestId(number), sampled, text });
+                    if guesses.get(place) != Some(&token) {
+                        break;
+                    }
+                }
+            }
+        }
+        if !guesses.is_empty() {
+            let right = chosen.saturating_sub(1).min(guesses.len());
+            active.drafts.learn(guesses.len(), right);
+            stats.guessed_tokens += guesses.len() as u64;
+            stats.right_guesses += right as u64;
+        }
+        // What was run behind a wrong guess, or behind the end, is forgotten.
+        let known = sequence.len().min(active.tokens.len().saturating_sub(usize::from(chosen > 0)));
+        cache.truncate(&mut sequence, known);
+        let read = if was_reading { count } else { 0 };
+        stats.read_tokens += read as u64;
+        stats.written_tokens += chosen as u64;
+        tenants.serve(&active.tenant, active.weight, read, chosen);
+        if was_reading {
+            prefixes.insert(cache, &active.salt, &active.tokens, &mut sequence);
+        }
+        active.sequence = Some(sequence);
+        match ended {
+            Some((text, end)) => Outcome::Ended(text, end),
+            None => Outcome::GoesOn,
+        }
+    }
+}
+
+impl Active {
+    /// Chooses the next token and takes it into the answer: with the text it completes, and why the answer ends with it.
+    fn choose(
+        &mut self,
+        row: &[f32],
+        scratch: &mut crate::SamplingScratch,
+    ) -> Result<(Sampled, String, Option<StopReason>), LlmError> {
+        let allowed = self.constraint.as_mut().map(Constraint::mask).transpose()?;
+        let sampled = self.sampler.sample(row, allowed, scratch)?;
+        let token: TokenId = sampled.token;
+        if let Some(constraint) = &mut self.constraint {
+            constraint.accept(token)?;
+        }
+        self.sampler.accept(token);
+        self.tokens.push(token);
+        let stopped = self.stop.push(token, self.detokenizer.push(token));
+        let (mut text, reason) = (stopped.text.to_owned(), stopped.reason);
+        if matches!(reason, Some(StopReason::Length | StopReason::Token(_))) {
+            // A character that was begun is given out as what it is: broken off.
+            text.push_str(self.stop.finish(self.detokenizer.finish()).text);
+        }
+        Ok((sampled, text, reason))
+    }
+}

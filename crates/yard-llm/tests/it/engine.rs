@@ -1,0 +1,360 @@
+//! Many requests on one small model, held against each of them alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::{NonZeroU32, NonZeroUsize},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use yard_gguf::{BlockType, Gguf, ReadLimits};
+use yard_kernels::{Machine, PageElement};
+use yard_llm::{
+    End, Engine, EngineOptions, Event, KeyValueCache, LlmError, LogitRows, Model, Part, Priority, Request,
+    RequestId, Sampler, SamplingOptions, SamplingScratch, Scratch, Sequence, StopOptions, StopReason,
+    TokenId, Tokenizer, Usage,
+};
+
+use crate::{
+    small_model::{CONTEXT, SmallModel, VOCABULARY},
+    tokenizer::BYTE_PAIRS,
+};
+
+/// Draws that look random and are the same each time.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % end
+    }
+
+    fn one_in(&mut self, chances: usize) -> bool {
+        self.below(chances) == 0
+    }
+}
+
+struct Place {
+    model: Arc<Model>,
+    machine: Arc<Machine>,
+    tokenizer: Arc<Tokenizer>,
+}
+
+impl Place {
+    fn new(family: &'static str, threads: usize) -> Self {
+        let machine = Arc::new(Machine::new(NonZeroUsize::new(threads).unwrap()).unwrap());
+        let small = SmallModel::new(family, BlockType::Q8_0);
+        let model = Arc::new(Model::load(&small.path(), &machine, &mut |_| {}).unwrap());
+        let file = Gguf::read(BYTE_PAIRS, &ReadLimits::default()).unwrap();
+        let tokenizer = Arc::new(Tokenizer::from_metadata(file.metadata()).unwrap());
+        Self { model, machine, tokenizer }
+    }
+
+    fn engine(&self, options: EngineOptions) -> Engine {
+        let Self { model, machine, tokenizer } = self;
+        Engine::new(Arc::clone(model), Arc::clone(tokenizer), Arc::clone(machine), options).unwrap()
+    }
+
+    /// The answer as a loop without an engine writes it.
+    fn alone(&self, prompt: &[TokenId], sampling: &SamplingOptions, most: usize) -> Vec<TokenId> {
+        let mut cache = KeyValueCache::new(self.model.config(), CONTEXT, PageElement::F16).unwrap();
+        let (mut scratch, mut choice, mut logits) = (Scratch::new(), SamplingScratch::default(), Vec::new());
+        let (mut sequence, mut sampler) = (Sequence::new(), Sampler::new(sampling.clone(), prompt).unwrap());
+        let (mut unseen, mut answer) = (prompt.to_vec(), Vec::new());
+        while answer.len() < most {
+            cache.reserve(&mut sequence, unseen.len()).unwrap();
+            let part = Part { sequence: &mut sequence, tokens: &unseen, logits: LogitRows::Last };
+            self.model.step(&self.machine, &mut cache, &mut scratch, &mut [part], &mut logits).unwrap();
+            let token = sampler.sample(&logits, None, &mut choice).unwrap().token;
+            sampler.accept(token);
+            answer.push(token);
+            if self.tokenizer.special_tokens().ends_of_generation.contains(&token) {
+                break;
+            }
+            unseen = vec![token];
+        }
+        answer
+    }
+}
+
+fn options(pages: usize) -> EngineOptions {
+    EngineOptions { step_tokens: 24, most_running: 6, ..EngineOptions::with_positions(16 * pages) }
+}
+
+fn request(tenant: &str, prompt: &[TokenId], seed: u64, most: usize) -> Request {
+    Request {
+        sampling: SamplingOptions { seed, ..SamplingOptions::default() },
+        stop: StopOptions { most_tokens: Some(most), ..StopOptions::default() },
+        ..Request::new(tenant, prompt.to_vec())
+    }
+}
+
+/// All that was said of each request.
+#[derive(Default)]
+struct Heard {
+    tokens: BTreeMap<RequestId, Vec<TokenId>>,
+    ends: BTreeMap<RequestId, (End, Usage)>,
+    begun: BTreeSet<RequestId>,
+}
+
+impl Heard {
+    fn hear(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Begun { request, .. } => assert!(self.begun.insert(request), "it began twice"),
+                Event::Token { request, sampled, .. } => {
+                    assert!(self.begun.contains(&request) && !self.ends.contains_key(&request));
+                    self.tokens.entry(request).or_default().push(sampled.token);
+                }
+                Event::Ended { request, end, usage, .. } => {
+                    if let End::Stopped(_, sampled) = &end {
+                        self.tokens.entry(request).or_default().push(sampled.token);
+                    }
+                    assert!(self.ends.insert(request, (end, usage)).is_none(), "it ended twice");
+                }
+            }
+        }
+    }
+}
+
+/// Steps until nothing is left to do.
+fn finish(engine: &mut Engine, heard: &mut Heard) {
+    let now = Instant::now();
+    for _ in 0..100_000 {
+        if !engine.has_work() {
+            return;
+        }
+        let mut events = Vec::new();
+        engine.step(now, &mut events).unwrap();
+        heard.hear(events);
+    }
+    panic!("requests are left");
+}
+
+fn assert_nothing_is_held(engine: &mut Engine) {
+    let stats = engine.stats();
+    assert_eq!((stats.running, stats.waiting), (0, 0));
+    assert_eq!(stats.kept_pages, stats.idle_pages);
+    engine.forget_prefixes();
+    let stats = engine.stats();
+    assert_eq!((stats.free_pages, stats.kept_pages), (stats.pages, 0));
+}
+
+/// Prompts that share beginnings, as prompts do, and repeat themselves.
+fn prompt(draw: &mut Draw) -> Vec<TokenId> {
+    let stem = draw.below(4);
+    let shared = draw.below(40);
+    let mut prompt: Vec<TokenId> =
+        (0..shared).map(|place| ((place * 13 + stem * 29) % VOCABULARY) as TokenId).collect();
+    let own = 1 + draw.below(12);
+    prompt.extend((0..own).map(|_| draw.below(VOCABULARY) as TokenId));
+    if draw.one_in(3) {
+        prompt.extend(prompt.clone());
+    }
+    prompt.truncate(70);
+    prompt
+}
+
+#[test]
+fn an_answer_depends_on_its_request_alone() {
+    let (mut cached, mut preemptions, mut right_guesses) = (0, 0, 0);
+    for (family, pages, threads) in [("llama", 7, 2), ("gemma3", 30, 1), ("gpt2", 9, 2)] {
+        let place = Place::new(family, threads);
+        let mut engine = place.engine(options(pages));
+        let (mut draw, mut heard, mut expected) = (Draw(7), Heard::default(), BTreeMap::new());
+        for number in 0..40 {
+            let prompt = prompt(&mut draw);
+            let sampling = SamplingOptions {
+                seed: number,
+                temperature: if draw.one_in(2) { 0.0 } else { 0.8 },
+                frequency_penalty: if draw.one_in(3) { 0.5 } else { 0.0 },
+                log_probabilities: draw.one_in(4).then_some(2),
+                ..SamplingOptions::default()
+            };
+            let most = 1 + draw.below(25);
+            let tenant = ["a", "b", "c"][draw.below(3)];
+            let mut request = request(tenant, &prompt, number, most);
+            request.sampling = sampling.clone();
+            request.priority = if draw.one_in(3) { Priority::Background } else { Priority::Interactive };
+            let id = engine.submit(request).unwrap();
+            expected.insert(id, place.alone(&prompt, &sampling, most));
+            for _ in 0..draw.below(6) {
+                let mut events = Vec::new();
+                engine.step(Instant::now(), &mut events).unwrap();
+                heard.hear(events);
+            }
+        }
+        finish(&mut engine, &mut heard);
+        assert_eq!(heard.tokens, expected, "{family}");
+        let stats = engine.stats();
+        cached += stats.cached_tokens;
+        preemptions += stats.preemptions;
+        right_guesses += stats.right_guesses;
+        let written: usize = expected.values().map(Vec::len).sum();
+        assert_eq!(stats.written_tokens, written as u64);
+        for (end, usage) in heard.ends.values() {
+            assert!(matches!(end, End::Stopped(StopReason::Length | StopReason::Token(_), _)), "{end:?}");
+            assert!(usage.cached_tokens < usage.prompt_tokens);
+        }
+        assert_nothing_is_held(&mut engine);
+    }
+    // What could have made a difference did happen.
+    assert!(cached > 100 && preemptions > 0 && right_guesses > 0, "{cached} {preemptions} {right_guesses}");
+}
+
+#[test]
+fn two_thousand_requests_with_random_ends_leave_nothing_behind() {
+    let place = Place::new("llama", 1);
+    let mut engine = place.engine(EngineOptions { kept_pages: 9, ..options(14) });
+    let (mut draw, mut heard) = (Draw(3), Heard::default());
+    let begun = Instant::now();
+    let mut live: Vec<RequestId> = Vec::new();
+    for number in 0..2_000 {
+        let prompt = prompt(&mut draw);
+        let mut request = request(["a", "b"][draw.below(2)], &prompt, number, 1 + draw.below(8));
+        if draw.one_in(10) {
+            // In the past for some, never reached by others.
+            let seconds = draw.below(2) as u64 * 3_600;
+            request.deadline = Some(begun + Duration::from_secs(seconds));
+        }
+        live.push(engine.submit(request).unwrap());
+        if draw.one_in(3) {
+            // One of the latest, so that it often still runs or waits.
+            engine.cancel(live[live.len() - 1 - draw.below(live.len().min(4))]);
+        }
+        while engine.stats().waiting > 8 || draw.one_in(2) {
+            let mut events = Vec::new();
+            engine.step(Instant::now(), &mut events).unwrap();
+            heard.hear(events);
+            let stats = engine.stats();
+            assert!(stats.kept_pages <= 9 && stats.free_pages + stats.idle_pages <= stats.pages);
+        }
+    }
+    finish(&mut engine, &mut heard);
+    assert_eq!(heard.ends.len(), 2_000);
+    let count = |wanted: fn(&End) -> bool| heard.ends.values().filter(|(end, _)| wanted(end)).count();
+    assert!(count(|end| matches!(end, End::Cancelled)) > 50);
+    assert!(count(|end| matches!(end, End::DeadlinePassed)) > 50);
+    assert!(count(|end| matches!(end, End::Stopped(..))) > 1_000);
+    assert_nothing_is_held(&mut engine);
+}
+
+#[test]
+fn answers_to_one_prompt_share_its_pages() {
+    let place = Place::new("llama", 2);
+    let mut engine = place.engine(options(30));
+    let prompt: Vec<TokenId> = (0..60).map(|place| place * 7 % 80).collect();
+    for seed in 0..4 {
+        engine.submit(request("a", &prompt, seed, 10)).unwrap();
+    }
+    let other = engine.submit(request("b", &prompt, 0, 10)).unwrap();
+    let mut heard = Heard::default();
+    finish(&mut engine, &mut heard);
+    let cached: Vec<usize> = heard.ends.values().map(|(_, usage)| usage.cached_tokens).collect();
+    assert_eq!(
+        cached,
+        [0, 48, 48, 48, 0],
+        "all whole pages but for the first, and nothing for another tenant"
+    );
+    assert_eq!(heard.tokens[&other], place.alone(&prompt, &SamplingOptions::default(), 10));
+    assert_nothing_is_held(&mut engine);
+}
+
+#[test]
+fn a_conversation_that_goes_on_is_not_read_again() {
+    let place = Place::new("qwen3", 1);
+    let mut engine = place.engine(options(30));
+    let mut talk: Vec<TokenId> = (0..20).collect();
+    let mut known = Vec::new();
+    for turn in 0..3 {
+        let mut heard = Heard::default();
+        let id = engine.submit(request("a", &talk, turn, 9)).unwrap();
+        finish(&mut engine, &mut heard);
+        known.push(heard.ends[&id].1.cached_tokens);
+        talk.extend(&heard.tokens[&id]);
+        talk.extend([1, 2, 3]);
+    }
+    // The last token of an answer was never run, and pages are kept whole.
+    assert_eq!(known, [0, 16, 32]);
+}
+
+#[test]
+fn work_that_somebody_waits_for_goes_before_other_work() {
+    let place = Place::new("llama", 1);
+    let mut engine = place.engine(EngineOptions { most_running: 2, ..options(8) });
+    let prompt: Vec<TokenId> = (0..20).collect();
+    let background = |seed| Request { priority: Priority::Background, ..request("a", &prompt, seed, 40) };
+    let (first, second) = (engine.submit(background(1)).unwrap(), engine.submit(background(2)).unwrap());
+    let mut heard = Heard::default();
+    let mut events = Vec::new();
+    for _ in 0..5 {
+        engine.step(Instant::now(), &mut events).unwrap();
+    }
+    let urgent = engine.submit(request("b", &prompt, 3, 5)).unwrap();
+    engine.step(Instant::now(), &mut events).unwrap();
+    heard.hear(std::mem::take(&mut events));
+    assert!(heard.begun.contains(&urgent), "it takes the place of one that runs");
+    finish(&mut engine, &mut heard);
+    for (id, seed) in [(first, 1), (second, 2)] {
+        let sampling = SamplingOptions { seed, ..SamplingOptions::default() };
+        assert_eq!(heard.tokens[&id], place.alone(&prompt, &sampling, 40));
+    }
+    assert!(engine.stats().preemptions >= 1);
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_and_harms_nobody() {
+    let place = Place::new("llama", 1);
+    let mut engine = place.engine(EngineOptions { most_waiting: 2, ..options(4) });
+    let refused = |engine: &mut Engine, request: Request| engine.submit(request).unwrap_err();
+    assert!(matches!(refused(&mut engine, request("a", &[], 0, 5)), LlmError::Configuration(_)));
+    let unknown = refused(&mut engine, request("a", &[3, 80], 0, 5));
+    assert!(matches!(unknown, LlmError::UnknownToken { token: 80, vocabulary: VOCABULARY }), "{unknown}");
+    // The cache is smaller than the model's context, and so the limit.
+    let long = refused(&mut engine, request("a", &[1; 64], 0, 5));
+    assert!(matches!(long, LlmError::ContextFull { tokens: 65, context: 64 }), "{long}");
+    let mut hot = request("a", &[1], 0, 5);
+    hot.sampling.temperature = 1e9;
+    assert!(matches!(refused(&mut engine, hot), LlmError::Sampling(_)));
+    assert!(!engine.has_work());
+
+    let ids: Vec<RequestId> =
+        [50, 1000].map(|most| engine.submit(request("a", &[1; 60], 0, most)).unwrap()).into();
+    let full = refused(&mut engine, request("a", &[1], 0, 5));
+    assert!(matches!(full, LlmError::TooManyWaiting { waiting: 2 }), "{full}");
+    let mut heard = Heard::default();
+    finish(&mut engine, &mut heard);
+    for id in ids {
+        assert_eq!(heard.tokens[&id].len(), 4, "as far as there is room");
+    }
+    let wrong = EngineOptions { step_tokens: 6, most_running: 6, ..options(4) };
+    let Place { model, machine, tokenizer } = place;
+    assert!(matches!(Engine::new(model, tokenizer, machine, wrong), Err(LlmError::Configuration(_))));
+}
+
+#[test]
+fn a_tenant_of_twice_the_weight_is_served_twice() {
+    let place = Place::new("llama", 1);
+    let mut engine = place.engine(EngineOptions { most_running: 1, ..options(30) });
+    let prompt: Vec<TokenId> = (0..10).collect();
+    let mut tenants = BTreeMap::new();
+    for seed in 0..30 {
+        for (tenant, weight) in [("light", 1), ("heavy", 2)] {
+            let weight = NonZeroU32::new(weight).unwrap();
+            let id = engine.submit(Request { weight, ..request(tenant, &prompt, seed, 5) }).unwrap();
+            tenants.insert(id, tenant);
+        }
+    }
+    let (mut heard, mut order) = (Heard::default(), Vec::new());
+    while engine.has_work() {
+        let mut events = Vec::new();
+        engine.step(Instant::now(), &mut events).unwrap();
+        order.extend(events.iter().filter_map(|event| match event {
+            Event::Ended { request, .. } => Some(tenants[request]),
+            _ => None,
+        }));
+        heard.hear(events);
+    }
+    let heavy = order[..30].iter().filter(|tenant| **tenant == "heavy").count();
+    assert!((19..=21).contains(&heavy), "{heavy} of 30");
+}
