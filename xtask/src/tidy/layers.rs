@@ -274,7 +274,7 @@ pub(super) const LAYERS: [Layer; 26] = [
 ];
 
 /// `deny.toml` says the same to those who have cargo-deny.
-pub(super) const OWNERS: [Owner; 20] = [
+pub(super) const OWNERS: [Owner; 21] = [
     Owner { package: "anyhow", users: &["modelyard", "modelyard-lab", "xtask", "yard-bench"] },
     Owner { package: "axum", users: &["yard-bench", "yard-server"] },
     Owner { package: "burn", users: &["yard-training"] },
@@ -283,6 +283,7 @@ pub(super) const OWNERS: [Owner; 20] = [
     Owner { package: "hyper", users: &["yard-server"] },
     Owner { package: "hyper-util", users: &["yard-server"] },
     Owner { package: "indicatif", users: &["modelyard"] },
+    Owner { package: "llguidance", users: &["yard-llm"] },
     Owner { package: "memmap2", users: &["yard-gguf"] },
     Owner { package: "object_store", users: &["yard-store"] },
     Owner { package: "ort", users: &["yard-engine-onnx"] },

@@ -8,9 +8,10 @@ use yard_gguf::{Gguf, Metadata, ReadLimits, Value};
 use yard_llm::{ControlText, Detokenizer, EncodeOptions, TokenId, TokenKind, Tokenizer};
 
 mod refused;
-mod vocabularies;
+pub(crate) mod vocabularies;
 
-use vocabularies::{BYTE_PAIRS, Cases, REAL, SENTENCE_PIECES, digest, metadata, real_vocabulary, texts};
+pub(crate) use vocabularies::BYTE_PAIRS;
+use vocabularies::{Cases, REAL, SENTENCE_PIECES, digest, metadata, real_vocabulary, texts};
 
 const PLAIN: EncodeOptions = EncodeOptions { add_special: false, parse_special: false };
 const PARSED: EncodeOptions = EncodeOptions { add_special: false, parse_special: true };

@@ -7,11 +7,11 @@ use yard_llm::{EncodeOptions, TokenId};
 
 use super::{Gguf, Metadata, PARSED, PLAIN, ReadLimits};
 
-pub(super) const BYTE_PAIRS: &[u8] = include_bytes!("../../reference/byte_pairs.gguf");
-pub(super) const SENTENCE_PIECES: &[u8] = include_bytes!("../../reference/sentence_pieces.gguf");
+pub(crate) const BYTE_PAIRS: &[u8] = include_bytes!("../../reference/byte_pairs.gguf");
+pub(crate) const SENTENCE_PIECES: &[u8] = include_bytes!("../../reference/sentence_pieces.gguf");
 
 /// The real vocabularies, and how their references read text.
-pub(super) const REAL: [(&str, EncodeOptions); 7] = [
+pub(crate) const REAL: [(&str, EncodeOptions); 7] = [
     ("smollm2", PARSED),
     ("gpt-2", PARSED),
     ("llama-bpe", PARSED),
@@ -22,7 +22,7 @@ pub(super) const REAL: [(&str, EncodeOptions); 7] = [
 ];
 
 /// Texts with the digests of their tokens.
-pub(super) struct Cases(pub(super) Vec<(String, u64)>);
+pub(crate) struct Cases(pub(super) Vec<(String, u64)>);
 
 impl Cases {
     pub(super) fn named(file: &[u8], name: &str) -> Self {
@@ -35,7 +35,7 @@ impl Cases {
 }
 
 /// The texts that the reference packages have read.
-pub(super) fn texts() -> Vec<String> {
+pub(crate) fn texts() -> Vec<String> {
     let texts: Vec<String> =
         metadata(BYTE_PAIRS).strings("cases.texts").unwrap().iter().map(str::to_owned).collect();
     assert!(texts.len() > 50);
@@ -43,14 +43,14 @@ pub(super) fn texts() -> Vec<String> {
 }
 
 /// As the script computes it: FNV-1a over the ids.
-pub(super) fn digest(tokens: &[TokenId]) -> u64 {
+pub(crate) fn digest(tokens: &[TokenId]) -> u64 {
     tokens
         .iter()
         .flat_map(|token| token.to_le_bytes())
         .fold(0xCBF2_9CE4_8422_2325, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
-pub(super) fn metadata(file: &[u8]) -> Metadata {
+pub(crate) fn metadata(file: &[u8]) -> Metadata {
     Gguf::read(file, &ReadLimits::default()).unwrap().metadata().clone()
 }
 
