@@ -17,6 +17,7 @@ use crate::{AllowedTokens, TokenId};
 
 mod compile;
 mod error;
+mod lark;
 mod schema;
 mod vocabulary;
 

@@ -6,12 +6,12 @@ use llguidance::TokenParser;
 use llguidance::api::{ParserLimits, TopLevelGrammar};
 use serde_json::{Value, json};
 
-use super::{ConstraintError, ConstraintVocabulary, Grammar, error, schema};
+use super::{ConstraintError, ConstraintVocabulary, Grammar, error, lark, schema};
 
 /// Room for schemas and grammars of real programs; those of hostile ones stay within the stack and the second below.
-const LONGEST_TEXT: usize = 128 << 10;
-const LONGEST_REGEX: usize = 4 << 10;
-const MOST_TERMINALS: usize = 300;
+const LONGEST_SCHEMA: usize = 128 << 10;
+const LONGEST_GRAMMAR: usize = 64 << 10;
+pub(super) const LONGEST_REGEX: usize = 4 << 10;
 /// Brackets within brackets.
 const DEEPEST: usize = 200;
 /// References and rules are followed by recursion: a chain of them through the whole of the longest text fits.
@@ -61,7 +61,7 @@ fn read(grammar: &Grammar) -> Result<TopLevelGrammar, ConstraintError> {
     match grammar {
         Grammar::JsonObject => Ok(of_schema(json!({"type": "object"}))),
         Grammar::JsonSchema(text) => {
-            bounded(text, "schema", LONGEST_TEXT)?;
+            bounded(text, "schema", LONGEST_SCHEMA)?;
             Ok(of_schema(schema::read(text)?))
         }
         Grammar::Regex(text) => {
@@ -70,9 +70,9 @@ fn read(grammar: &Grammar) -> Result<TopLevelGrammar, ConstraintError> {
             Ok(TopLevelGrammar::from_regex(text))
         }
         Grammar::Lark(text) => {
-            bounded(text, "grammar", LONGEST_TEXT)?;
+            bounded(text, "grammar", LONGEST_GRAMMAR)?;
             not_too_deep(text)?;
-            not_too_many_terminals(text)?;
+            lark::check(text)?;
             schema::check_embedded(text)?;
             Ok(TopLevelGrammar::from_lark(text.clone()))
         }
@@ -107,21 +107,6 @@ fn not_too_deep(text: &str) -> Result<(), ConstraintError> {
             let problem = format!("more than {DEEPEST} brackets within each other");
             return Err(ConstraintError::TooLarge { problem });
         }
-    }
-    Ok(())
-}
-
-/// Terminals may be made of terminals: each further one takes longer than the one before.
-fn not_too_many_terminals(grammar: &str) -> Result<(), ConstraintError> {
-    let is_terminal = |line: &&str| {
-        let name = line.trim_start().trim_start_matches(['?', '!', '_']);
-        name.starts_with(|first: char| first.is_ascii_uppercase())
-    };
-    // Lines that go on with a terminal are counted as well; grammars of that size are refused either way.
-    let terminals = grammar.lines().filter(is_terminal).count();
-    if terminals > MOST_TERMINALS {
-        let problem = format!("more than {MOST_TERMINALS} terminals");
-        return Err(ConstraintError::TooLarge { problem });
     }
     Ok(())
 }

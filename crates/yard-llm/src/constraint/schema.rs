@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::compile::LONGEST_REGEX;
 use super::{ConstraintError, error};
 
 /// Keys that say what is allowed and that cannot be kept to while an answer is written.
@@ -121,6 +122,9 @@ impl Walk {
                 ("properties" | "patternProperties" | "$defs" | "definitions", Value::Object(schemas)) => {
                     if key == "patternProperties" {
                         self.count_key_patterns(schemas.len(), place)?;
+                        for pattern in schemas.keys() {
+                            fits(pattern.len(), LONGEST_REGEX, "bytes of a pattern")?;
+                        }
                     }
                     if key == "properties" {
                         fits(schemas.len(), MOST_KEYS, "keys of one object")?;
@@ -142,7 +146,10 @@ impl Walk {
                     self.count()?;
                 }
                 ("required", Value::Array(names)) => fits(names.len(), MOST_KEYS, "keys of one object")?,
-                ("pattern" | "format", Value::String(_)) => self.patterns += 1,
+                ("pattern" | "format", Value::String(pattern)) => {
+                    fits(pattern.len(), LONGEST_REGEX, "bytes of a pattern")?;
+                    self.patterns += 1;
+                }
                 ("multipleOf", Value::Number(divisor)) => {
                     self.multiples += 1;
                     if !is_counted_in_small_steps(&divisor.to_string()) {

@@ -94,6 +94,11 @@ fn hostile() -> Vec<(String, Grammar)> {
         ),
     );
     schema("a hostile pattern", "{\"type\":\"string\",\"pattern\":\"(a|aa)+(b|bb)+(a|b){200}$\"}".to_owned());
+    schema("a long pattern", format!("{{\"type\":\"string\",\"pattern\":\"{}\"}}", "a?".repeat(20_000)));
+    schema(
+        "a long pattern that is allowed",
+        format!("{{\"type\":\"string\",\"pattern\":\"{}\"}}", "a?".repeat(2_000)),
+    );
     schema(
         "patterns together",
         format!(
@@ -136,6 +141,12 @@ fn hostile() -> Vec<(String, Grammar)> {
     lark("a rule of itself", "start: start".to_owned());
     lark("rules of each other", "start: a\na: b\nb: a".to_owned());
     lark("an ambiguous grammar", "start: s\ns: s s | s s s | \"a\" | \"\"".to_owned());
+    lark("a long expression in a grammar", format!("start: /{}/", "a?".repeat(30_000)));
+    lark("stars in a grammar", format!("start: /{}/", "a*b*".repeat(15_000)));
+    lark(
+        "long texts in a grammar",
+        format!("start: {}", vec![format!("\"{}\"", "a".repeat(500)); 100].join(" | ")),
+    );
     lark("a right-recursive grammar", "start: \"a\" start | \"a\"".to_owned());
     lark(
         "a chain of rules",
