@@ -112,6 +112,7 @@ impl Weights {
         let head = if reader.find("output.weight").is_some() { "output" } else { "token_embd" };
         let head = reader.linear(head, config.width, embedding.rows)?;
         reader.refuse_unused()?;
+        reader.refuse_uneven(config.layers)?;
         progress(1.0);
         Ok(Self { embedding, positions, layers, last_norm, head })
     }
@@ -224,6 +225,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Refuses a file in which one layer lacks what another has: it has lost something.
+    fn refuse_uneven(&self, layers: usize) -> Result<(), LlmError> {
+        let used = self.used.borrow();
+        let parts = used.iter().filter_map(|name| name.strip_prefix("blk.")?.split_once('.'));
+        let parts: BTreeSet<&str> = parts.map(|(_, part)| part).collect();
+        let all = parts.iter().flat_map(|part| (0..layers).map(move |layer| format!("blk.{layer}.{part}")));
+        match { all }.find(|name| !used.contains(name)) {
+            Some(name) => Err(missing(&name)),
+            None => Ok(()),
+        }
+    }
+
     fn table(&self, name: &str, columns: usize) -> Result<Table, LlmError> {
         let found = self.tensor(name)?;
         let rows = found.info.rows();
@@ -267,7 +280,10 @@ impl<'a> Reader<'a> {
         let weight = self.vector(&weight_name, config.width)?.ok_or_else(|| missing(&weight_name))?;
         let bias = match config.norm.kind {
             NormKind::Rms => None,
-            NormKind::Layer => self.vector(&format!("{name}.bias"), config.width)?,
+            NormKind::Layer => {
+                let name = format!("{name}.bias");
+                Some(self.vector(&name, config.width)?.ok_or_else(|| missing(&name))?)
+            }
         };
         Ok(NormWeights { weight, bias })
     }

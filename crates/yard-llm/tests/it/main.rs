@@ -4,6 +4,7 @@
 
 mod constraint;
 mod engine;
+mod hostile;
 mod naive;
 mod small_model;
 mod steps;
