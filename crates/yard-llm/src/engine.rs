@@ -19,7 +19,7 @@ use crate::{
     schedule::{self, Candidate, Move, Room, Running, Waiting},
 };
 
-pub use request::{End, Event, Request, RequestId, Usage};
+pub use request::{End, Event, Pooling, Request, RequestId, Usage, Wanted};
 pub use stats::EngineStats;
 
 /// What an engine may use.
@@ -310,6 +310,7 @@ impl Engine {
         let Some(active) = self.requests.get_mut(&number) else { return };
         active.preemptions += 1;
         active.guesses.clear();
+        active.pooled.clear();
         self.stats.preemptions += 1;
         self.put_away(number);
     }

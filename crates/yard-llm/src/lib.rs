@@ -21,7 +21,9 @@ mod tokenizer;
 pub use cache::{KeyValueCache, Sequence};
 pub use config::{FeedForward, ModelConfig, Norm, NormKind, Positions, Rotary, Window};
 pub use constraint::{Constraint, ConstraintError, ConstraintVocabulary, Grammar};
-pub use engine::{End, Engine, EngineOptions, EngineStats, Event, Request, RequestId, Usage};
+pub use engine::{
+    End, Engine, EngineOptions, EngineStats, Event, Pooling, Request, RequestId, Usage, Wanted,
+};
 pub use error::LlmError;
 pub use model::{LogitRows, Model, Part, Scratch};
 pub use sampling::{

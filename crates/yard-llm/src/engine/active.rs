@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
 use super::{
     drafts::Drafts,
-    request::{Request, Usage},
+    request::{Pooling, Request, Usage, Wanted},
 };
 use crate::{
     Constraint, ControlText, Detokenizer, LlmError, Priority, Sampler, Sequence, StopMatcher, TokenId,
@@ -20,6 +20,10 @@ pub(super) struct Active {
     pub(super) priority: Priority,
     pub(super) deadline: Option<Instant>,
     pub(super) is_cancelled: bool,
+    /// How an embedding is made, if one is wanted.
+    pub(super) pooling: Option<Pooling>,
+    /// Sum of the rows of the tokens that are known, or the last of them.
+    pub(super) pooled: Vec<f32>,
     /// The prompt, and the answer as far as it is written.
     pub(super) tokens: Vec<TokenId>,
     pub(super) prompt: usize,
@@ -43,16 +47,31 @@ impl Active {
         tokenizer: &Arc<Tokenizer>,
         longest: usize,
     ) -> Result<Self, LlmError> {
-        let Request { prompt, sampling, mut stop, constraint, tenant, weight, salt, priority, deadline } =
-            request;
+        let Request {
+            wanted,
+            prompt,
+            sampling,
+            mut stop,
+            constraint,
+            tenant,
+            weight,
+            salt,
+            priority,
+            deadline,
+        } = request;
         if prompt.is_empty() {
             return Err(LlmError::Configuration("the prompt has no tokens".to_owned()));
         }
+        let pooling = match wanted {
+            Wanted::Text => None,
+            Wanted::Embedding(pooling) => Some(pooling),
+        };
         let room = longest.saturating_sub(prompt.len());
-        if room == 0 {
-            return Err(LlmError::ContextFull { tokens: prompt.len() + 1, context: longest });
+        let needed = prompt.len() + usize::from(pooling.is_none());
+        if needed > longest {
+            return Err(LlmError::ContextFull { tokens: needed, context: longest });
         }
-        stop.most_tokens = Some(stop.most_tokens.unwrap_or(room).min(room));
+        stop.most_tokens = Some(stop.most_tokens.unwrap_or(room).min(room.max(1)));
         stop.tokens.extend(tokenizer.special_tokens().ends_of_generation.iter().copied());
         Ok(Self {
             tenant,
@@ -61,6 +80,8 @@ impl Active {
             priority,
             deadline,
             is_cancelled: false,
+            pooling,
+            pooled: Vec::new(),
             sampler: Sampler::new(sampling, &prompt)?,
             stop: StopMatcher::new(stop)?,
             detokenizer: Detokenizer::new(Arc::clone(tokenizer), ControlText::Hidden),
@@ -75,9 +96,34 @@ impl Active {
         })
     }
 
-    /// Tokens that need not be computed if they are known: all but the last, whose logits are wanted.
+    /// Tokens that need not be computed if they are known: all but the last, whose logits are wanted. Of a mean every
+    /// row is.
     pub(super) fn reusable(&self) -> &[TokenId] {
-        &self.tokens[..self.tokens.len() - 1]
+        let end = if self.pooling == Some(Pooling::Mean) { 0 } else { self.tokens.len() - 1 };
+        &self.tokens[..end]
+    }
+
+    /// Takes the rows of further tokens into an embedding.
+    pub(super) fn pool(&mut self, rows: &[f32], width: usize) {
+        let mean = self.pooling == Some(Pooling::Mean);
+        for row in rows.chunks_exact(width) {
+            if mean && self.pooled.len() == width {
+                self.pooled.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+            } else {
+                self.pooled.clear();
+                self.pooled.extend_from_slice(row);
+            }
+        }
+    }
+
+    /// The embedding, when all tokens are in it.
+    pub(super) fn take_embedding(&mut self) -> Vec<f32> {
+        let mut embedding = std::mem::take(&mut self.pooled);
+        if self.pooling == Some(Pooling::Mean) {
+            let count = self.tokens.len() as f32;
+            embedding.iter_mut().for_each(|value| *value /= count);
+        }
+        embedding
     }
 
     /// Whether it runs and has more than its last token to run.

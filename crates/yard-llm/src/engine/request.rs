@@ -8,9 +8,30 @@ use crate::{Constraint, LlmError, Priority, Sampled, SamplingOptions, StopOption
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
+/// What is wanted of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// A text that goes on from it.
+    #[default]
+    Text,
+    /// One row of values for all of it. Nothing is chosen, so that what is said of choosing and stopping has no meaning.
+    Embedding(Pooling),
+}
+
+/// How one row is made of the rows of all tokens, each normalized as the model does behind its last layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pooling {
+    /// The last token's row, which has seen all others.
+    Last,
+    /// The mean of all rows.
+    Mean,
+}
+
 /// An answer that is wanted.
 #[derive(Debug)]
 pub struct Request {
+    /// What is wanted.
+    pub wanted: Wanted,
     /// The tokens that the answer goes on from, at least one.
     pub prompt: Vec<TokenId>,
     /// How tokens are chosen.
@@ -37,6 +58,7 @@ impl Request {
     pub fn new(tenant: impl Into<Arc<str>>, prompt: Vec<TokenId>) -> Self {
         let tenant = tenant.into();
         Self {
+            wanted: Wanted::Text,
             prompt,
             sampling: SamplingOptions::default(),
             stop: StopOptions::default(),
@@ -87,6 +109,8 @@ pub enum Event {
 pub enum End {
     /// The answer is complete. The token is the one that completed it.
     Stopped(StopReason, Sampled),
+    /// The embedding is complete: as many values as the model is wide, of any length as a vector.
+    Embedded(Vec<f32>),
     /// Nobody wants it any more.
     Cancelled,
     /// It was not complete in time.

@@ -34,7 +34,7 @@ impl Engine {
         for active in self.requests.values_mut().filter(|active| is_writing(active)) {
             active.guesses.clear();
             // What a grammar allows is known one token at a time.
-            if pays && active.constraint.is_none() && active.answer_tokens() > 0 {
+            if pays && active.constraint.is_none() && active.answer_tokens() > 0 && active.pooling.is_none() {
                 active.drafts.guess(&active.tokens, &mut active.guesses);
                 active.guesses.truncate(longest.saturating_sub(active.tokens.len()));
             }
@@ -46,7 +46,15 @@ impl Engine {
         let mut in_step: Vec<InStep> = parts.iter().filter_map(|part| self.take(*part)).collect();
         // Neighbours that share pages are worked on together.
         in_step.sort_by(|one, other| one.sequence.pages().cmp(other.sequence.pages()));
-        let outcome = self.reserve(&mut in_step).and_then(|()| self.compute(&mut in_step));
+        let is_embedding = |one: &InStep| self.requests[&one.number].pooling.is_some();
+        let (mut embedded, mut in_step): (Vec<InStep>, Vec<InStep>) =
+            in_step.into_iter().partition(is_embedding);
+        let outcome = self
+            .reserve(&mut embedded)
+            .and_then(|()| self.reserve(&mut in_step))
+            .and_then(|()| self.compute_rows(&mut embedded))
+            .and_then(|()| self.compute(&mut in_step));
+        in_step.extend(embedded);
         if let Err(error) = outcome {
             let message = error.to_string();
             for one in in_step {
@@ -60,6 +68,10 @@ impl Engine {
         let logits = std::mem::take(&mut self.logits);
         let mut rows = logits.chunks_exact(self.model.vocabulary());
         for one in in_step {
+            if one.logits == LogitRows::None && self.requests[&one.number].pooling.is_some() {
+                self.embed_on(one, events);
+                continue;
+            }
             let count = one.logits.count(one.count);
             let own: Vec<&[f32]> = rows.by_ref().take(count).collect();
             let number = one.number;
@@ -80,6 +92,7 @@ impl Engine {
         let guessed = count.saturating_sub(unseen);
         active.guesses.truncate(guessed);
         let logits = match count {
+            _ if active.pooling.is_some() => LogitRows::None,
             _ if guessed > 0 => LogitRows::All,
             _ if count == unseen => LogitRows::Last,
             _ => LogitRows::None,
@@ -125,6 +138,9 @@ impl Engine {
             let tokens = &tokens[one.before..one.before + one.count];
             model_parts.push(Part { sequence: &mut one.sequence, tokens, logits: one.logits });
         }
+        if model_parts.is_empty() {
+            return Ok(());
+        }
         let outcome = std::thread::scope(|scope| {
             if !constraints.is_empty() {
                 scope.spawn(|| {
@@ -143,6 +159,43 @@ impl Engine {
             }
         }
         outcome
+    }
+
+    /// Runs the model for embeddings, and takes what came of it into them.
+    fn compute_rows(&mut self, in_step: &mut [InStep]) -> Result<(), LlmError> {
+        let Self { model, machine, cache, scratch, requests, logits: rows, .. } = self;
+        let mut model_parts: Vec<Part<'_>> = Vec::with_capacity(in_step.len());
+        for InStep { number, sequence, before, count, logits } in in_step.iter_mut() {
+            let tokens = requests.get(number).map_or(&[][..], |active| &active.tokens);
+            model_parts.push(Part { sequence, tokens: &tokens[*before..*before + *count], logits: *logits });
+        }
+        if model_parts.is_empty() {
+            return Ok(());
+        }
+        model.step_for_rows(machine, cache, scratch, &mut model_parts, rows)?;
+        let width = model.config().width;
+        let mut rest = rows.as_slice();
+        for one in in_step {
+            let (own, others) = rest.split_at(one.count * width);
+            if let Some(active) = requests.get_mut(&one.number) {
+                active.pool(own, width);
+            }
+            rest = others;
+        }
+        Ok(())
+    }
+
+    /// Ends an embedding that is complete.
+    fn embed_on(&mut self, one: InStep, events: &mut Vec<Event>) {
+        let Some(active) = self.requests.get_mut(&one.number) else { return };
+        self.stats.read_tokens += one.count as u64;
+        self.tenants.serve(&active.tenant, active.weight, one.count, 0);
+        let is_complete = one.sequence.len() == active.tokens.len();
+        active.sequence = Some(one.sequence);
+        if is_complete {
+            let embedding = active.take_embedding();
+            self.end(one.number, String::new(), End::Embedded(embedding), events);
+        }
     }
 
     /// Chooses tokens behind a step's rows and says them.

@@ -64,16 +64,46 @@ impl Model {
         parts: &mut [Part<'_>],
         logits: &mut Vec<f32>,
     ) -> Result<(), LlmError> {
+        self.layers(machine, cache, scratch, parts)?;
+        self.head(machine, scratch, parts, logits)?;
+        grow_sequences(parts);
+        Ok(())
+    }
+
+    /// As [`Self::step`], for what the layers make of each token in place of logits: `rows` becomes a row of as many
+    /// values as the model is wide for each token, normalized as for the last product. `logits` of the parts is not
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::step`].
+    pub fn step_for_rows(
+        &self,
+        machine: &Machine,
+        cache: &mut KeyValueCache,
+        scratch: &mut Scratch,
+        parts: &mut [Part<'_>],
+        rows: &mut Vec<f32>,
+    ) -> Result<(), LlmError> {
+        self.layers(machine, cache, scratch, parts)?;
+        self.norm(machine, &self.weights.last_norm, &scratch.rows, rows)?;
+        grow_sequences(parts);
+        Ok(())
+    }
+
+    fn layers(
+        &self,
+        machine: &Machine,
+        cache: &mut KeyValueCache,
+        scratch: &mut Scratch,
+        parts: &[Part<'_>],
+    ) -> Result<(), LlmError> {
         self.check(cache, parts)?;
         self.embed(scratch, parts)?;
         self.prepare_positions(scratch, parts);
         for (number, layer) in self.weights.layers.iter().enumerate() {
             self.attention(machine, cache, scratch, parts, number, layer)?;
             self.feed_forward(machine, scratch, layer)?;
-        }
-        self.head(machine, scratch, parts, logits)?;
-        for part in parts {
-            KeyValueCache::grow(part.sequence, part.tokens.len());
         }
         Ok(())
     }
@@ -298,6 +328,12 @@ impl Model {
         let Positions::Rotary(rotary) = &self.config.positions else { return None };
         let own = in_window && rotary.base_in_window.is_some();
         Some((if own { &angles.in_window } else { &angles.everywhere }, rotary.pairing))
+    }
+}
+
+fn grow_sequences(parts: &mut [Part<'_>]) {
+    for part in parts {
+        KeyValueCache::grow(part.sequence, part.tokens.len());
     }
 }
 

@@ -10,9 +10,9 @@ use std::{
 use yard_gguf::{BlockType, Gguf, ReadLimits};
 use yard_kernels::{Machine, PageElement};
 use yard_llm::{
-    End, Engine, EngineOptions, Event, KeyValueCache, LlmError, LogitRows, Model, Part, Priority, Request,
-    RequestId, Sampler, SamplingOptions, SamplingScratch, Scratch, Sequence, StopOptions, StopReason,
-    TokenId, Tokenizer, Usage,
+    End, Engine, EngineOptions, Event, KeyValueCache, LlmError, LogitRows, Model, Part, Pooling, Priority,
+    Request, RequestId, Sampler, SamplingOptions, SamplingScratch, Scratch, Sequence, StopOptions,
+    StopReason, TokenId, Tokenizer, Usage, Wanted,
 };
 
 use crate::{
@@ -357,4 +357,62 @@ fn a_tenant_of_twice_the_weight_is_served_twice() {
     }
     let heavy = order[..30].iter().filter(|tenant| **tenant == "heavy").count();
     assert!((19..=21).contains(&heavy), "{heavy} of 30");
+}
+
+#[test]
+fn embeddings_are_made_beside_texts_and_are_the_same_bits_however_they_are_cut() {
+    let place = Place::new("qwen2", 2);
+    let width = place.model.config().width;
+    let prompts: Vec<Vec<TokenId>> =
+        (1..9).map(|number| (0..number * 8).map(|place| place % 80).collect()).collect();
+    // All rows at once.
+    let rows_of = |prompt: &[TokenId]| {
+        let mut cache = KeyValueCache::new(place.model.config(), CONTEXT, PageElement::F16).unwrap();
+        let (mut sequence, mut rows) = (Sequence::new(), Vec::new());
+        cache.reserve(&mut sequence, prompt.len()).unwrap();
+        let mut part = [Part { sequence: &mut sequence, tokens: prompt, logits: LogitRows::None }];
+        place
+            .model
+            .step_for_rows(&place.machine, &mut cache, &mut Scratch::new(), &mut part, &mut rows)
+            .unwrap();
+        assert_eq!(rows.len(), prompt.len() * width);
+        rows
+    };
+    for pooling in [Pooling::Last, Pooling::Mean] {
+        // Too few pages for all, so that some are sent away and made again.
+        let mut engine = place.engine(options(8));
+        let mut expected = BTreeMap::new();
+        for prompt in &prompts {
+            let request = Request { wanted: Wanted::Embedding(pooling), ..request("a", prompt, 0, 1) };
+            let rows = rows_of(prompt);
+            let embedding = match pooling {
+                Pooling::Last => rows[rows.len() - width..].to_vec(),
+                Pooling::Mean => (0..width)
+                    .map(|column| {
+                        let values = rows.iter().skip(column).step_by(width);
+                        values.copied().reduce(|sum, value| sum + value).unwrap() / prompt.len() as f32
+                    })
+                    .collect(),
+            };
+            expected.insert(engine.submit(request).unwrap(), embedding);
+            engine.submit(request_for_text(prompt)).unwrap();
+        }
+        let mut heard = Heard::default();
+        finish(&mut engine, &mut heard);
+        for (id, expected) in &expected {
+            let (End::Embedded(embedding), usage) = &heard.ends[id] else { panic!("{:?}", heard.ends[id]) };
+            assert_eq!(embedding, expected, "{pooling:?}");
+            assert_eq!(usage.answer_tokens, 0);
+        }
+        assert_nothing_is_held(&mut engine);
+    }
+    // As long as all there is: nothing follows it.
+    let mut engine = place.engine(options(4));
+    let full = Request { wanted: Wanted::Embedding(Pooling::Last), ..request("a", &[1; 64], 0, 1) };
+    engine.submit(full).unwrap();
+    finish(&mut engine, &mut Heard::default());
+}
+
+fn request_for_text(prompt: &[TokenId]) -> Request {
+    request("b", &prompt[..prompt.len().min(40)], 1, 6)
 }
