@@ -6,6 +6,7 @@ mod constraint;
 mod engine;
 mod hostile;
 mod naive;
+mod real_model;
 mod small_model;
 mod steps;
 mod tokenizer;
