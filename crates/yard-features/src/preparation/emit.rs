@@ -27,7 +27,10 @@ impl Preparation {
         for spec in self.input_specs() {
             graph = graph.input(&spec.name, spec.data_type, spec.shape.as_deref());
         }
-        graph = graph.metadata(COLUMNS_KEY, &self.described().to_string());
+        let mut described = self.described();
+        // The order of keys depends on features that other crates may switch on; the graph may not.
+        described.sort_all_objects();
+        graph = graph.metadata(COLUMNS_KEY, &described.to_string());
         match &self.sources {
             Sources::Image(image) => {
                 let input = image.name.clone();
