@@ -167,8 +167,12 @@ pub(crate) fn raw_size(data: &TensorData) -> Option<usize> {
 pub(crate) fn append_raw(data: &TensorData, out: &mut Vec<u8>) {
     macro_rules! append {
         ($values:expr) => {
-            for value in $values {
-                out.extend_from_slice(&value.to_le_bytes());
+            // One length and no check for each element: large outputs are copied at the speed of memory.
+            let before = out.len();
+            out.resize(before + size_of_val($values.as_slice()), 0);
+            let (places, _) = out[before..].as_chunks_mut();
+            for (place, value) in places.iter_mut().zip($values) {
+                *place = value.to_le_bytes();
             }
         };
     }
