@@ -10,7 +10,8 @@ For each model: the tokens of the prompts below by both tokenizers; the peer's g
 the same token behind the same tokens, and how near to a tie the others are; the divergence of both from the reference;
 the perplexity of both on the text; the same far into a long text. A line of JSON a model goes to standard output.
 
---write writes what is committed as crates/yard-llm/tests/reference/continuations.txt, which the tests of yard-llm read.
+--write writes what is committed as crates/yard-llm/tests/reference/continuations.txt, which the tests of yard-llm read, and
+leaves out the text.
 """
 
 import argparse
@@ -30,9 +31,13 @@ NEAR_TIE = 0.5
 # Logits that are written down for each prompt, so that the tests can hold their own reference to this one.
 TOLD_LOGITS = 4
 PERPLEXITY_WINDOW = 2048
+# Tokens of the text over which divergences are compared, beside the steps of the continuations.
+DIVERGENCE_TOKENS = 1024
 # Of a long text only the end is compared: that is where all positions before it count.
 LONG_TAIL = 256
 
+# In languages that small models have seen: what SmolLM2 makes of a Russian sentence is chance, and where chance decides,
+# engines that are equally right differ (7 of 64 tokens with Q4_1, and 2 with the Spanish sentence in its place).
 PROMPTS = [
     "The history of the lighthouse begins with fires that were built on hilltops. Later,",
     "Q: A train leaves at 9:40 and arrives at 13:05. How long does the journey take?\nA:",
@@ -40,7 +45,7 @@ PROMPTS = [
     "#include <stdio.h>\n\nint main(int argc, char **argv) {\n    for (int i = 0; i < 10; i++) {\n",
     "La capitale de la France est Paris. La capitale de l'Espagne est",
     "Der Regen fiel den ganzen Tag, und am Abend standen die Straßen unter Wasser. Die Menschen",
-    "Кошка сидела на окне и смотрела на улицу.",
+    "El perro es un animal doméstico. El gato es",
     "今日はとても良い天気です。私は",
 ]
 
@@ -115,15 +120,18 @@ class Tally:
             own = int(ours[row].argmax())
             self.steps += 1
             if own != token:
-                self.apart.append(float(abs(reference[row, own] - reference[row, token])))
+                gap = float(abs(reference[row, own] - reference[row, token]))
+                self.apart.append((gap, own == reference[row].argmax()))
 
     def told(self):
-        far = [gap for gap in self.apart if gap >= NEAR_TIE]
+        far = [ours_is_best for gap, ours_is_best in self.apart if gap >= NEAR_TIE]
         return {
             "steps": self.steps,
             "agreement": 1 - len(self.apart) / self.steps,
-            "widest_gap": max(self.apart, default=0.0),
-            "not_near": len(far),
+            "widest_gap": max((gap for gap, _ in self.apart), default=0.0),
+            # Far apart; where ours is the reference's own choice it is the peer that is off.
+            "peer_off": sum(far),
+            "ours_off": len(far) - sum(far),
         }
 
 
@@ -157,6 +165,11 @@ def measure(name, longest, arguments, folder):
     divergence_of_peer = float(numpy.concatenate(peer_divergence).mean())
     print(f"{name}: {tally.told()}, divergence {divergence:.6f}, peer {divergence_of_peer:.6f}", file=sys.stderr)
 
+    if arguments.write:
+        ours.close()
+        peer.close()
+        return None, (divergence_of_peer, kept)
+
     all_tokens = tokens_of(text.read_text(encoding="utf-8"))
     perplexity = {}
     for engine_name, engine in (("ours", ours), ("peer", peer)):
@@ -167,6 +180,11 @@ def measure(name, longest, arguments, folder):
                 scores += engine.score(window, folder)[0]
         perplexity[engine_name] = math.exp(-sum(scores) / len(scores))
     print(f"{name}: perplexity {perplexity}", file=sys.stderr)
+
+    tokens = all_tokens[:DIVERGENCE_TOKENS]
+    reference = model.logits(tokens, 0)
+    own_divergence.append(divergences(reference, ours.score(tokens, folder, 0)[1]))
+    peer_divergence.append(divergences(reference, peer.score(tokens, folder, 0)[1]))
 
     tokens = all_tokens[: min(longest, len(all_tokens))]
     first = len(tokens) - LONG_TAIL
@@ -179,7 +197,10 @@ def measure(name, longest, arguments, folder):
     told = {
         "model": name,
         "continuations": tally.told(),
-        "divergence": {"ours": divergence, "peer": divergence_of_peer},
+        "divergence": {
+            "ours": float(numpy.concatenate(own_divergence).mean()),
+            "peer": float(numpy.concatenate(peer_divergence).mean()),
+        },
         "perplexity": {"tokens": len(all_tokens), **perplexity},
         "long": {
             "tokens": len(tokens),
@@ -218,8 +239,9 @@ def main():
         for name, longest in MODELS:
             if arguments.only in name:
                 told, kept = measure(name, longest, arguments, pathlib.Path(folder))
-                print(json.dumps(told), flush=True)
                 written.append((name, kept))
+                if told:
+                    print(json.dumps(told), flush=True)
     if arguments.write:
         write(arguments.write, written)
 

@@ -60,8 +60,8 @@ pub(crate) enum Bench {
         /// Look only at models whose file name holds this, and print what is found instead of writing it down.
         #[arg(long)]
         only: Option<String>,
-        /// Where to write llama.cpp's continuations, as the tests of yard-llm read them.
-        #[arg(long)]
+        /// Only write llama.cpp's continuations to this file, as the tests of yard-llm read them.
+        #[arg(long, conflicts_with = "only")]
         write: Option<PathBuf>,
     },
 }

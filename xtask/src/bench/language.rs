@@ -38,11 +38,14 @@ pub(super) fn language(rounds: u32, only: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// How right the answers are. `write` is where what the tests read goes.
+/// How right the answers are; or only, where `write` names a file, what the tests read of it.
 pub(super) fn quality(only: Option<&str>, write: Option<&Path>) -> Result<()> {
     let (programs, python) = prepare()?;
+    if let Some(target) = write {
+        return quality::write(&programs, &python, target);
+    }
     let machine = machine::look()?;
-    let (text, broken) = quality::quality(&programs, &python, &machine, &versions()?, only, write)?;
+    let (text, broken) = quality::quality(&programs, &python, &machine, &versions()?, only)?;
     if only.is_some() {
         std::io::stdout().write_all(text.as_bytes())?;
     } else {
