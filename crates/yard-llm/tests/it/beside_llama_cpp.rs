@@ -140,10 +140,6 @@ fn check(name: &str, kind: BlockType) {
     let agreement = f64::from(agreed) / f64::from(steps);
     assert!(agreement >= LEAST_AGREEMENT, "{name}: {agreed} of {steps} tokens are llama.cpp's");
     let (mean, allowed) = (divergence / f64::from(steps), recorded.divergence * MOST_DIVERGENCE);
-    println!(
-        "{name}: agreement {agreement:.4}, divergence {mean:.6}, llama.cpp's {:.6}",
-        recorded.divergence
-    );
     assert!(mean <= allowed, "{name}: a mean divergence of {mean}, {allowed} is allowed");
 }
 
