@@ -1,13 +1,18 @@
 //! Many requests on one model: tokens in, events out.
 
 mod active;
+mod choose;
 mod drafts;
 mod request;
 mod run;
 mod stats;
 mod tenants;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use yard_kernels::{Machine, PAGE_POSITIONS, PageElement};
 
@@ -73,7 +78,8 @@ pub struct Engine {
     tenants: Tenants,
     next_number: u64,
     scratch: Scratch,
-    choice: SamplingScratch,
+    /// One for each thread that chooses.
+    choice: Mutex<Vec<SamplingScratch>>,
     logits: Vec<f32>,
     stats: EngineStats,
     /// What happened between steps.
@@ -110,7 +116,7 @@ impl Engine {
             tenants: Tenants::default(),
             next_number: 0,
             scratch: Scratch::new(),
-            choice: SamplingScratch::default(),
+            choice: Mutex::default(),
             logits: Vec::new(),
             stats: EngineStats::default(),
             pending: Vec::new(),

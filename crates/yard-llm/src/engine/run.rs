@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Active, End, Engine, Event, RequestId};
-use crate::{Constraint, LlmError, LogitRows, Part, Sampled, StopReason, TokenId, cache::Sequence};
+use super::{
+    Active, End, Engine, Event, RequestId,
+    choose::{self, Chosen},
+};
+use crate::{Constraint, LlmError, LogitRows, Part, cache::Sequence};
 
 /// Requests that write beside which nothing is guessed: with many rows in a step a guess costs as much as a token.
 const MOST_GUESSING: usize = 4;
@@ -17,12 +20,7 @@ struct InStep {
     /// Tokens that are run, guesses included.
     count: usize,
     logits: LogitRows,
-}
-
-/// What became of a request in a step.
-enum Outcome {
-    GoesOn,
-    Ended(String, End),
+    is_embedding: bool,
 }
 
 impl Engine {
@@ -46,9 +44,8 @@ impl Engine {
         let mut in_step: Vec<InStep> = parts.iter().filter_map(|part| self.take(*part)).collect();
         // Neighbours that share pages are worked on together.
         in_step.sort_by(|one, other| one.sequence.pages().cmp(other.sequence.pages()));
-        let is_embedding = |one: &InStep| self.requests[&one.number].pooling.is_some();
         let (mut embedded, mut in_step): (Vec<InStep>, Vec<InStep>) =
-            in_step.into_iter().partition(is_embedding);
+            in_step.into_iter().partition(|one| one.is_embedding);
         let outcome = self
             .reserve(&mut embedded)
             .and_then(|()| self.reserve(&mut in_step))
@@ -65,23 +62,28 @@ impl Engine {
             return Err(error);
         }
         self.stats.steps += 1;
-        let logits = std::mem::take(&mut self.logits);
-        let mut rows = logits.chunks_exact(self.model.vocabulary());
+        let mut chosen = self.choose_behind(&in_step);
         for one in in_step {
-            if one.logits == LogitRows::None && self.requests[&one.number].pooling.is_some() {
+            if one.is_embedding {
                 self.embed_on(one, events);
                 continue;
             }
-            let count = one.logits.count(one.count);
-            let own: Vec<&[f32]> = rows.by_ref().take(count).collect();
             let number = one.number;
-            if let Outcome::Ended(text, end) = self.go_on(one, &own, events) {
+            let chosen = chosen.remove(&number).unwrap_or_default();
+            if let Some((text, end)) = self.go_on(one, chosen, events) {
                 self.end(number, text, end, events);
             }
         }
-        drop(rows);
-        self.logits = logits;
         Ok(())
+    }
+
+    /// Chooses tokens behind the rows of logits of a step, which lie in the order of its requests.
+    fn choose_behind(&mut self, in_step: &[InStep]) -> BTreeMap<u64, Chosen> {
+        let mut rows = self.logits.chunks_exact(self.model.vocabulary());
+        let texts = in_step.iter().filter(|one| !one.is_embedding);
+        let of_each =
+            texts.map(|one| (one.number, rows.by_ref().take(one.logits.count(one.count)).collect()));
+        choose::choose_all(&self.machine, &mut self.requests, of_each.collect(), &self.choice)
     }
 
     fn take(&mut self, (number, count): (u64, usize)) -> Option<InStep> {
@@ -91,14 +93,15 @@ impl Engine {
         let unseen = active.tokens.len() - before;
         let guessed = count.saturating_sub(unseen);
         active.guesses.truncate(guessed);
+        let is_embedding = active.pooling.is_some();
         let logits = match count {
-            _ if active.pooling.is_some() => LogitRows::None,
+            _ if is_embedding => LogitRows::None,
             _ if guessed > 0 => LogitRows::All,
             _ if count == unseen => LogitRows::Last,
             _ => LogitRows::None,
         };
         active.tokens.extend_from_slice(&active.guesses);
-        Some(InStep { number, sequence, before, count, logits })
+        Some(InStep { number, sequence, before, count, logits, is_embedding })
     }
 
     fn put_back(&mut self, number: u64, sequence: Sequence) {
@@ -165,7 +168,7 @@ impl Engine {
     fn compute_rows(&mut self, in_step: &mut [InStep]) -> Result<(), LlmError> {
         let Self { model, machine, cache, scratch, requests, logits: rows, .. } = self;
         let mut model_parts: Vec<Part<'_>> = Vec::with_capacity(in_step.len());
-        for InStep { number, sequence, before, count, logits } in in_step.iter_mut() {
+        for InStep { number, sequence, before, count, logits, .. } in in_step.iter_mut() {
             let tokens = requests.get(number).map_or(&[][..], |active| &active.tokens);
             model_parts.push(Part { sequence, tokens: &tokens[*before..*before + *count], logits: *logits });
         }
@@ -198,80 +201,36 @@ impl Engine {
         }
     }
 
-    /// Chooses tokens behind a step's rows and says them.
-    fn go_on(&mut self, one: InStep, rows: &[&[f32]], events: &mut Vec<Event>) -> Outcome {
+    /// Says what was chosen behind a step's rows, and gives how the answer ends if it does.
+    fn go_on(&mut self, one: InStep, chosen: Chosen, events: &mut Vec<Event>) -> Option<(String, End)> {
         let InStep { number, mut sequence, before, count, .. } = one;
-        let Self { requests, cache, prefixes, tenants, stats, choice, .. } = self;
-        let Some(active) = requests.get_mut(&number) else { return Outcome::GoesOn };
-        let guesses = std::mem::take(&mut active.guesses);
-        active.tokens.truncate(active.tokens.len() - guesses.len());
+        let Self { requests, cache, prefixes, tenants, stats, .. } = self;
+        let active = requests.get_mut(&number)?;
         let was_reading = before < active.prompt;
-        let (mut chosen, mut ended) = (0_usize, None);
-        for (place, row) in rows.iter().enumerate() {
-            match active.choose(row, choice) {
-                Err(error) => {
-                    ended = Some((String::new(), End::Failed(error)));
-                    break;
-                }
-                Ok((sampled, text, reason)) => {
-                    chosen += 1;
-                    let token = sampled.token;
-                    if let Some(reason) = reason {
-                        ended = Some((text, End::Stopped(reason, sampled)));
-                        break;
-                    }
-                    events.push(Event::Token { request: RequestId(number), sampled, text });
-                    if guesses.get(place) != Some(&token) {
-                        break;
-                    }
-                }
-            }
-        }
-        if !guesses.is_empty() {
-            let right = chosen.saturating_sub(1).min(guesses.len());
-            active.drafts.learn(guesses.len(), right);
-            stats.guessed_tokens += guesses.len() as u64;
+        let written = chosen.count();
+        if chosen.guessed > 0 {
+            let right = written.saturating_sub(1).min(chosen.guessed);
+            active.drafts.learn(chosen.guessed, right);
+            stats.guessed_tokens += chosen.guessed as u64;
             stats.right_guesses += right as u64;
         }
         // What was run behind a wrong guess, or behind the end, is forgotten.
-        let known = sequence.len().min(active.tokens.len().saturating_sub(usize::from(chosen > 0)));
+        let known = sequence.len().min(active.tokens.len().saturating_sub(usize::from(written > 0)));
         cache.truncate(&mut sequence, known);
         let read = if was_reading { count } else { 0 };
         stats.read_tokens += read as u64;
-        stats.written_tokens += chosen as u64;
-        tenants.serve(&active.tenant, active.weight, read, chosen);
+        stats.written_tokens += written as u64;
+        tenants.serve(&active.tenant, active.weight, read, written);
         if was_reading {
             prefixes.insert(cache, &active.salt, &active.tokens, &mut sequence);
         }
         active.sequence = Some(sequence);
-        match ended {
-            Some((text, end)) => Outcome::Ended(text, end),
-            None => Outcome::GoesOn,
-        }
-    }
-}
-
-impl Active {
-    /// Chooses the next token and takes it into the answer: with the text it completes, and why the answer ends with it.
-    fn choose(
-        &mut self,
-        row: &[f32],
-        scratch: &mut crate::SamplingScratch,
-    ) -> Result<(Sampled, String, Option<StopReason>), LlmError> {
-        let allowed = self.constraint.as_mut().map(Constraint::mask).transpose()?;
-        let sampled = self.sampler.sample(row, allowed, scratch)?;
-        let token: TokenId = sampled.token;
-        if let Some(constraint) = &mut self.constraint {
-            constraint.accept(token)?;
-        }
-        self.sampler.accept(token);
-        self.tokens.push(token);
-        let stopped = self.stop.push(token, self.detokenizer.push(token));
-        let (mut text, reason) = (stopped.text.to_owned(), stopped.reason);
-        if matches!(reason, Some(StopReason::Length | StopReason::Token(_))) {
-            // A character that was begun is given out as what it is: broken off.
-            text.push_str(self.stop.finish(self.detokenizer.finish()).text);
-        }
-        Ok((sampled, text, reason))
+        let request = RequestId(number);
+        events.extend(chosen.tokens.into_iter().map(|(sampled, text)| Event::Token {
+            request,
+            sampled,
+            text,
+        }));
+        chosen.end
     }
 }
