@@ -4,9 +4,14 @@ use std::{fs::File, io::BufWriter, num::NonZeroUsize, path::Path};
 
 use yard_gguf::{BlockType, Gguf, GgufWriter, Metadata, ReadLimits, TensorInfo, Value};
 use yard_kernels::{Machine, PageElement};
-use yard_llm::{KeyValueCache, LlmError, LogitRows, Model, Part, Scratch, Sequence};
+use yard_llm::{
+    ControlText, EncodeOptions, KeyValueCache, LlmError, LogitRows, Model, Part, Scratch, Sequence, Tokenizer,
+};
 
-use crate::small_model::{FAMILIES, SmallModel};
+use crate::{
+    small_model::{FAMILIES, SmallModel},
+    tokenizer::{BYTE_PAIRS, SENTENCE_PIECES},
+};
 
 /// Values that no model means, of every type that a number may have.
 fn extremes() -> Vec<Value> {
@@ -165,4 +170,94 @@ fn weights_that_are_no_numbers_do_not_stop_the_machine() {
             let _ = try_it(&path, &machine);
         }
     }
+}
+
+/// Draws that look random and are the same each time.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % end
+    }
+}
+
+/// A copy with a few bytes changed, cut off, or put in.
+fn damaged(bytes: &[u8], head: usize, draw: &mut Draw) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=draw.below(4) {
+        let place = draw.below(head);
+        match draw.below(6) {
+            0 => bytes[place] ^= 1 << draw.below(8),
+            1 => bytes[place] = [0, 1, 0x7f, 0x80, 0xff][draw.below(5)],
+            2 => {
+                let end = (place + 8).min(bytes.len());
+                bytes[place..end].fill([0, 0xff][draw.below(2)]);
+            }
+            3 => bytes.truncate(place.max(32)),
+            4 => bytes.insert(place, draw.below(256) as u8),
+            _ => {
+                let from = draw.below(head);
+                let piece = bytes[from..(from + 16).min(bytes.len())].to_vec();
+                let end = (place + piece.len()).min(bytes.len());
+                bytes[place..end].copy_from_slice(&piece[..end - place]);
+            }
+        }
+        if bytes.len() <= head {
+            break;
+        }
+    }
+    bytes
+}
+
+#[test]
+fn files_damaged_anywhere_are_refused_or_run() {
+    let machine = Machine::new(NonZeroUsize::MIN).unwrap();
+    let (mut draw, mut refused, mut ran) = (Draw(1), 0, 0);
+    for family in FAMILIES {
+        let small = SmallModel::new(family, BlockType::Q4_0);
+        let whole = std::fs::read(small.path()).unwrap();
+        let path = small.folder().join("damaged.gguf");
+        // Descriptions come first: damage in the data gives other numbers and nothing else.
+        let head = whole.len().min(6_000);
+        for _ in 0..300 {
+            std::fs::write(&path, damaged(&whole, head, &mut draw)).unwrap();
+            match try_it(&path, &machine) {
+                Ok(()) => ran += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    assert!(refused > 300 && ran > 50, "{refused} {ran}");
+    assert!(peak_memory() < 1 << 30);
+}
+
+#[test]
+fn vocabularies_damaged_anywhere_are_refused_or_read_and_write() {
+    let (mut draw, mut refused, mut used) = (Draw(2), 0, 0);
+    let text = "Damage: \u{e9}\u{4e16}\u{1f600} x  y\n<|end|> 123";
+    for whole in [BYTE_PAIRS, SENTENCE_PIECES] {
+        for _ in 0..400 {
+            let mut bytes = whole.to_vec();
+            if draw.below(2) == 0 {
+                bytes = damaged(whole, whole.len() - 100, &mut draw);
+            } else {
+                // Lengths mostly survive single bits.
+                (0..20).for_each(|_| bytes[draw.below(whole.len())] ^= 1 << draw.below(8));
+            }
+            let tokenizer = Gguf::read(bytes.as_slice(), &ReadLimits::default())
+                .ok()
+                .and_then(|file| Tokenizer::from_metadata(file.metadata()).ok());
+            let Some(tokenizer) = tokenizer else {
+                refused += 1;
+                continue;
+            };
+            used += 1;
+            let options = EncodeOptions { add_special: true, parse_special: true };
+            let tokens = tokenizer.encode(text, options);
+            assert!(tokens.iter().all(|token| (*token as usize) < tokenizer.vocabulary_size()));
+            let _ = tokenizer.decode(&tokens, ControlText::Hidden);
+        }
+    }
+    assert!(refused > 50 && used > 20, "{refused} {used}");
 }

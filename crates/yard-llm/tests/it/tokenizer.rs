@@ -10,8 +10,8 @@ use yard_llm::{ControlText, Detokenizer, EncodeOptions, TokenId, TokenKind, Toke
 mod refused;
 pub(crate) mod vocabularies;
 
-pub(crate) use vocabularies::BYTE_PAIRS;
-use vocabularies::{Cases, REAL, SENTENCE_PIECES, digest, metadata, real_vocabulary, texts};
+pub(crate) use vocabularies::{BYTE_PAIRS, SENTENCE_PIECES};
+use vocabularies::{Cases, REAL, digest, metadata, real_vocabulary, texts};
 
 const PLAIN: EncodeOptions = EncodeOptions { add_special: false, parse_special: false };
 const PARSED: EncodeOptions = EncodeOptions { add_special: false, parse_special: true };
