@@ -68,7 +68,8 @@ impl PackedMatrix {
         let out_of_memory = || KernelError::OutOfMemory { what: "weights" };
         let layout = Layout::of(kind, columns).ok_or_else(out_of_memory)?;
         let tiles = rows.div_ceil(TILE);
-        let buffer = |tile: usize| tiles.checked_mul(tile).and_then(Buffer::zeroed).ok_or_else(out_of_memory);
+        let buffer =
+            |tile: usize| tiles.checked_mul(tile).and_then(Buffer::zeroed_whole).ok_or_else(out_of_memory);
         let mut matrix = Self {
             kind,
             rows,

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 /// A cache line, and the widest vector.
 const ALIGNMENT: usize = 64;
-/// From here on memory comes straight from the system: untouched parts then take none, and huge pages serve the rest.
+/// From here on memory comes straight from the system: untouched parts then take none.
 const LARGE: usize = 1 << 20;
 /// Buffers that grow do so in such steps, so that a batch that is larger by one does not mean a new buffer.
 const GROWTH: usize = 1 << 14;
@@ -43,6 +43,20 @@ impl<T: Plain> Buffer<T> {
             length.checked_mul(size_of::<T>()).filter(|bytes| *bytes <= isize::MAX as usize - LARGE)?;
         let start = if bytes == 0 { aligned_nowhere() } else { allocate(bytes)? };
         Some(Self { start: start.cast(), length, values: PhantomData })
+    }
+
+    /// As [`Self::zeroed`], for what will be read from end to end, again and again: huge pages serve it, where the system
+    /// has them. They are taken whole, even if little of them is touched.
+    pub(crate) fn zeroed_whole(length: usize) -> Option<Self> {
+        let buffer = Self::zeroed(length)?;
+        #[cfg(target_os = "linux")]
+        if buffer.bytes() >= LARGE {
+            // SAFETY: from `LARGE` bytes on it is a mapping of its own. Refused is as good as granted.
+            unsafe {
+                libc::madvise(buffer.start.as_ptr().cast(), buffer.bytes(), libc::MADV_HUGEPAGE);
+            }
+        }
+        Some(buffer)
     }
 
     /// No values, and no memory.
@@ -94,12 +108,6 @@ fn allocate(bytes: usize) -> Option<NonNull<u8>> {
     };
     if start == libc::MAP_FAILED {
         return None;
-    }
-    // Fewer and larger pages: weights are read from end to end for every token. Refused is as good as granted.
-    #[cfg(target_os = "linux")]
-    // SAFETY: the mapping just made.
-    unsafe {
-        libc::madvise(start, bytes, libc::MADV_HUGEPAGE);
     }
     NonNull::new(start.cast())
 }
