@@ -166,7 +166,7 @@ pub(crate) fn raw_size(data: &TensorData) -> Option<usize> {
 /// Writes the elements as binary data.
 pub(crate) fn append_raw(data: &TensorData, out: &mut Vec<u8>) {
     macro_rules! append {
-        ($values:expr) => {
+        ($values:expr) => {{
             // One length and no check for each element: large outputs are copied at the speed of memory.
             let before = out.len();
             out.resize(before + size_of_val($values.as_slice()), 0);
@@ -174,7 +174,7 @@ pub(crate) fn append_raw(data: &TensorData, out: &mut Vec<u8>) {
             for (place, value) in places.iter_mut().zip($values) {
                 *place = value.to_le_bytes();
             }
-        };
+        }};
     }
     out.reserve(raw_size(data).unwrap_or_default());
     match data {
