@@ -1,6 +1,8 @@
 //! The child's side: one thread, no async runtime.
 
 mod caller;
+mod concurrent;
+mod outbox;
 
 use std::{
     any::Any,
@@ -17,6 +19,7 @@ use crate::{
 };
 
 pub use caller::{Caller, CallerGone};
+pub use concurrent::{Call, CallId, Closed, Inbox, Incoming, serve_concurrent_child};
 
 /// Most characters of what a panic says.
 const MAX_PANIC_TEXT: usize = 2_000;
@@ -55,22 +58,31 @@ pub fn serve_child(
 pub fn serve_streaming_child(
     mut handler: impl FnMut(Request, &mut Caller<'_>) -> Result<Response, BadRequest>,
 ) -> Result<(), ServeError> {
+    match confined_socket()? {
+        Some((mut socket, limit)) => serve(&mut socket, limit, &mut handler),
+        None => Ok(()),
+    }
+}
+
+/// The parent's socket and the largest message on it, once this process is under its limits; `None` when the parent went
+/// away before it said what they are.
+fn confined_socket() -> Result<Option<(UnixStream, u64)>, ServeError> {
     confine::tie_to_parent().map_err(not_confined)?;
     let mut socket = take_socket().map_err(ServeError::NotAWorker)?;
-    let Some(setup) = read_setup(&mut socket)? else { return Ok(()) };
+    let Some(setup) = read_setup(&mut socket)? else { return Ok(None) };
     let limit = setup.max_message_bytes;
     match confine::confine(&setup) {
         Ok(landlock) => {
             let ready = envelope::Ready { landlock: envelope::Landlock::from(landlock).into() };
             send(&mut socket, 0, from_child::Body::Ready(ready), limit)?;
+            Ok(Some((socket, limit)))
         }
         Err(error) => {
             let message = chain(&error);
             send(&mut socket, 0, failure(FailureKind::NotConfined, message), limit)?;
-            return Err(not_confined(error));
+            Err(not_confined(error))
         }
     }
-    serve(&mut socket, limit, &mut handler)
 }
 
 fn not_confined(error: ConfineError) -> ServeError {

@@ -6,7 +6,9 @@ use yard_types::{Coded, ErrorCode};
 
 use crate::ExitReport;
 
-/// Why no answer came. After any of these but [`WorkerError::BadRequest`] and [`WorkerError::TooLarge`] the worker is gone.
+/// Why no answer came. After any of these but [`WorkerError::BadRequest`] and [`WorkerError::TooLarge`] the worker is gone;
+/// a [`crate::SharedWorker`] also survives [`WorkerError::TimedOut`], [`WorkerError::TooManyCalls`] and
+/// [`WorkerError::TooSlow`].
 ///
 /// `Display` tells a client what happened and holds no path and nothing that the worker wrote; sources and the worker's
 /// standard error are for the log.
@@ -59,6 +61,15 @@ pub enum WorkerError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// As many calls are under way as may be.
+    #[error("the worker process has {most} calls under way already")]
+    TooManyCalls {
+        /// How many.
+        most: usize,
+    },
+    /// What the worker said was not taken for so long that it was too much to keep; the call was given up.
+    #[error("what the worker process said was not read in time")]
+    TooSlow,
     /// It failed an earlier call, or that call was given up.
     #[error("the worker process is gone")]
     Gone,
@@ -69,7 +80,8 @@ impl Coded for WorkerError {
         match self {
             Self::TimedOut { .. } => ErrorCode::DeadlineExceeded,
             Self::TooLarge { .. } => ErrorCode::PayloadTooLarge,
-            Self::Spawn(_) | Self::Gone => ErrorCode::Unavailable,
+            Self::Spawn(_) | Self::Gone | Self::TooManyCalls { .. } => ErrorCode::Unavailable,
+            Self::TooSlow => ErrorCode::Cancelled,
             Self::NotConfined { .. }
             | Self::Exited(_)
             | Self::Panicked { .. }

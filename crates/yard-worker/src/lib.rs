@@ -3,8 +3,9 @@
 //! Work that can abort, loop or eat memory, such as loading a model that somebody pushed, is done in a child. The parent
 //! starts it with [`Worker::spawn`] and asks it with [`Worker::call`], which always comes back: with the answer, or with
 //! an error that says how the child ended. Work that takes long, such as a training job, is asked for with
-//! [`Worker::stream`], which gives what the child says on the way to its answer. The child's `main` hands itself over to [`serve_child`] before it does
-//! anything else.
+//! [`Worker::stream`], which gives what the child says on the way to its answer. Work that has many calls at once, such as
+//! a language model, is a [`SharedWorker`]. The child's `main` hands itself over to [`serve_child`], or
+//! [`serve_concurrent_child`], before it does anything else.
 //!
 //! # How a child is confined
 //!
@@ -35,6 +36,7 @@ mod envelope;
 mod error;
 mod exit;
 mod frame;
+pub mod language;
 pub mod prove;
 mod request;
 mod spawner;
@@ -42,10 +44,13 @@ mod stderr;
 pub mod train;
 mod worker;
 
-pub use child::{Caller, CallerGone, ServeError, serve_child, serve_streaming_child};
+pub use child::{
+    Call, CallId, Caller, CallerGone, Closed, Inbox, Incoming, ServeError, serve_child,
+    serve_concurrent_child, serve_streaming_child,
+};
 pub use command::{WorkerCommand, WorkerLimits};
 pub use confine::Landlock;
 pub use error::WorkerError;
 pub use exit::{ExitCause, ExitReport};
 pub use request::{BadRequest, Request, Response};
-pub use worker::{Event, Said, Stream, Worker};
+pub use worker::{CallLimits, Event, OpenCall, Said, SharedWorker, Stream, Worker};

@@ -1,5 +1,6 @@
 //! The parent's side.
 
+mod shared;
 mod stream;
 
 use std::{
@@ -28,6 +29,7 @@ use crate::{
     stderr::StderrTail,
 };
 
+pub use shared::{CallLimits, OpenCall, SharedWorker};
 pub use stream::{Event, Said, Stream};
 
 /// How long a worker may take to start and to confine itself, on a machine that is busy with other things.

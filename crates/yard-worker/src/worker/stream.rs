@@ -38,6 +38,10 @@ pub struct Event {
 }
 
 impl Event {
+    pub(super) const fn new(payload: Bytes) -> Self {
+        Self { payload }
+    }
+
     /// The bytes it carries.
     pub const fn payload(&self) -> &Bytes {
         &self.payload

@@ -5,6 +5,7 @@
 mod confinement;
 mod endings;
 mod family;
+mod shared;
 mod streams;
 
 use std::time::Duration;
