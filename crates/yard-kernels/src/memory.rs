@@ -188,6 +188,19 @@ impl<'a, T> SharedSlice<'a, T> {
         self.length
     }
 
+    /// Asks for the memory of the value at `index`, which will be needed soon. Nothing is read, so any index will do.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: asking never faults.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(self.start.wrapping_add(index).cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+
     /// The values from `from`, `count` of them.
     ///
     /// # Safety

@@ -200,6 +200,12 @@ impl Kernel for Tiles<'_> {
             };
             for start in self.rows.clone().step_by(step) {
                 let count = step.min(self.rows.end - start);
+                // The rows that will be written lie far apart: they are fetched while the products are computed.
+                for row in start..start + count {
+                    let from = row * part.weights.rows + outputs.start;
+                    part.output.prefetch(from);
+                    part.output.prefetch(from + outputs.len() - 1);
+                }
                 first.compute(lanes, self.activations, tile, start, count, &mut sums);
                 if let Some((second, activation)) = &second {
                     second.compute(lanes, self.activations, tile, start, count, &mut others);
