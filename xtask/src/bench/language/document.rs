@@ -48,6 +48,7 @@ pub(super) fn render(
     machine: &Machine,
     versions: &[(&'static str, String)],
     rounds: u32,
+    only_threads: Option<u32>,
     measured: &[Subjected],
 ) -> Result<String> {
     let mut text = HEAD.to_owned();
@@ -57,7 +58,9 @@ pub(super) fn render(
     let abilities = machine.abilities.join(", ");
     writeln!(text, "- {}; {} processors; {abilities}", machine.processor, machine.cores)?;
     writeln!(text, "- Linux {}; load before the measurement {:.2}", machine.kernel, machine.load_before)?;
-    writeln!(text, "- {}; {rounds} rounds: `cargo xtask bench llm-engine --rounds {rounds}`", machine.date)?;
+    let option = only_threads.map_or_else(String::new, |count| format!(" --threads {count}"));
+    let command = format!("cargo xtask bench llm-engine --rounds {rounds}{option}");
+    writeln!(text, "- {}; {rounds} rounds: `{command}`", machine.date)?;
     for (name, version) in versions {
         writeln!(text, "- {name} {version}")?;
     }

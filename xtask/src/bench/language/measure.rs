@@ -117,15 +117,22 @@ impl Rounds {
     }
 }
 
-/// Every model whose name holds `only`, on one thread and on two.
-pub(super) fn all(programs: &Programs, rounds: u32, only: Option<&str>) -> Result<Vec<Subjected>> {
+/// Every model whose name holds `only`, on one thread and on two if not told otherwise.
+pub(super) fn all(
+    programs: &Programs,
+    rounds: u32,
+    only: Option<&str>,
+    threads: Option<u32>,
+) -> Result<Vec<Subjected>> {
     let mut all = Vec::new();
     for subject in &SUBJECTS {
         if only.is_some_and(|only| !subject.file.contains(only)) {
             continue;
         }
-        for threads in [1, 2] {
-            all.push(one(programs, subject, threads, rounds)?);
+        for count in [1, 2] {
+            if threads.is_none_or(|wanted| wanted == count) {
+                all.push(one(programs, subject, count as usize, rounds)?);
+            }
         }
     }
     Ok(all)

@@ -37,7 +37,9 @@ pub(super) fn build(cache: &Path, python: &Path) -> Result<PathBuf> {
         configure.arg(format!("-DLLAMA_CPP={}", sources.join("llama.cpp").display()));
         process::run(&mut configure)?;
     }
-    process::run(Command::new(tools.join("ninja")).arg("-C").arg(&build).arg("llama-cpp-peer"))?;
+    process::run(
+        Command::new(tools.join("ninja")).args(["--quiet", "-C"]).arg(&build).arg("llama-cpp-peer"),
+    )?;
     Ok(build.join("llama-cpp-peer"))
 }
 
