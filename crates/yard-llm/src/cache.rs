@@ -197,11 +197,6 @@ impl KeyValueCache {
         self.idle
     }
 
-    /// Pages of a sequence that nobody else holds: what its end would make free or idle.
-    pub(crate) fn own_pages(&self, sequence: &Sequence) -> usize {
-        sequence.pages.iter().filter(|page| self.holders[**page as usize] == 1).count()
-    }
-
     /// Whether one sequence holds a page and may write to it.
     fn is_own(&self, page: u32) -> bool {
         self.holders[page as usize] == 1 && !self.kept[page as usize]

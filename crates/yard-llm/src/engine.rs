@@ -9,7 +9,7 @@ mod stats;
 mod tenants;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -18,14 +18,17 @@ use yard_kernels::{Machine, PAGE_POSITIONS, PageElement};
 
 use self::{active::Active, tenants::Tenants};
 use crate::{
-    LlmError, Model, SamplingScratch, Scratch, Tokenizer,
+    LlmError, Model, SamplingError, SamplingScratch, Scratch, Tokenizer,
     cache::KeyValueCache,
-    prefixes::Prefixes,
-    schedule::{self, Candidate, Move, Room, Running, Waiting},
+    prefixes::{Found, Prefixes},
+    schedule::{self, Alone, Candidate, Move, Room, Running, Waiting},
 };
 
 pub use request::{End, Event, Pooling, Request, RequestId, Usage, Wanted};
 pub use stats::EngineStats;
+
+/// How many of those who wait for the prompt of another are passed over in a step.
+const MOST_PASSED_OVER: usize = 32;
 
 /// What an engine may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +140,10 @@ impl Engine {
         if let Some(token) = request.prompt.iter().copied().find(|token| *token as usize >= vocabulary) {
             return Err(LlmError::UnknownToken { token, vocabulary });
         }
+        let biased = request.sampling.logit_bias.iter().map(|(token, _)| *token);
+        if let Some(token) = { biased }.find(|token| *token as usize >= vocabulary) {
+            return Err(SamplingError::BiasedToken { token, vocabulary }.into());
+        }
         let active = Active::new(request, &self.tokenizer, self.longest())?;
         let number = self.next_number;
         self.next_number += 1;
@@ -246,7 +253,6 @@ impl Engine {
                 unseen: active.tokens.len() - sequence.len(),
                 guessed: active.guesses.len(),
                 pages: sequence.pages().len(),
-                own_pages: self.cache.own_pages(sequence),
             })
         };
         self.requests.iter().filter_map(view).collect()
@@ -254,40 +260,65 @@ impl Engine {
 
     /// The next of those who wait, unless what it would compute is being computed just now by another.
     fn candidate(&mut self) -> Option<Candidate> {
-        let mut passed_over = Vec::new();
-        loop {
-            let waiting = self
-                .requests
-                .iter()
-                .filter(|(number, active)| active.sequence.is_none() && !passed_over.contains(*number));
-            let number = schedule::first_in_line(waiting.map(|(number, active)| Waiting {
+        let waiting = self.requests.iter().filter(|(_, active)| active.sequence.is_none());
+        let mut waiting: Vec<Waiting> = waiting
+            .map(|(number, active)| Waiting {
                 number: *number,
                 priority: active.priority,
                 served: self.tenants.served(&active.tenant),
-            }))?;
+            })
+            .collect();
+        for _ in 0..MOST_PASSED_OVER {
+            let number = schedule::first_in_line(waiting.iter().copied())?;
             let active = &self.requests[&number];
             let found = self.prefixes.find(&active.salt, active.reusable());
             if self.is_being_read(active, found.tokens) {
-                passed_over.push(number);
+                waiting.retain(|one| one.number != number);
                 continue;
             }
-            // Pages that others hold cost nothing; idle ones are no longer there for anyone else.
-            let held = found.pages.iter().filter(|page| !self.cache.is_idle(**page)).count();
-            let is_copied = found.tokens % PAGE_POSITIONS != 0;
-            let pages = (active.tokens.len() + 1).div_ceil(PAGE_POSITIONS) + usize::from(is_copied) - held;
-            let pages = pages.min(self.cache.pages());
-            return Some(Candidate { number, priority: active.priority, pages });
+            return Some(self.standing(number, &found));
         }
+        None
     }
 
-    /// Whether a prompt that is being read begins with more of these tokens than are known.
+    /// What a request that waits would take, now and if all of lower priority had gone.
+    fn standing(&self, number: u64, found: &Found) -> Candidate {
+        let active = &self.requests[&number];
+        let is_copied = !found.tokens.is_multiple_of(PAGE_POSITIONS);
+        let all = (active.tokens.len() + 1).div_ceil(PAGE_POSITIONS) + usize::from(is_copied);
+        let running = self.requests.values().filter(|other| other.sequence.is_some());
+        let (below, others): (Vec<_>, Vec<_>) = running.partition(|other| other.priority < active.priority);
+        let pages_of = |some: &[&Active]| -> BTreeSet<u32> {
+            let sequences = some.iter().filter_map(|other| other.sequence.as_ref());
+            sequences.flat_map(|sequence| sequence.pages().iter().copied()).collect()
+        };
+        // Pages that others hold cost nothing; those that nobody holds are then no longer there for anyone else.
+        let held = found.pages.iter().filter(|page| !self.cache.is_idle(**page)).count();
+        let pages = (all - held).min(self.cache.pages());
+        let mut alone = Alone { pages, room: self.cache.free_pages() + self.cache.idle_pages() };
+        if !below.is_empty() {
+            let stays = pages_of(&others);
+            let held = found.pages.iter().filter(|page| stays.contains(page)).count();
+            alone.pages = (all - held).min(self.cache.pages());
+            alone.room = self.cache.pages() - stays.len();
+        }
+        let served = self.tenants.served(&active.tenant);
+        Candidate { number, priority: active.priority, served, pages, alone }
+    }
+
+    /// Whether a prompt that is being read, and not behind this one, begins with more of these tokens than are known.
     fn is_being_read(&self, active: &Active, known: usize) -> bool {
-        let mut reading =
-            self.requests.values().filter(|other| other.is_reading() && other.salt == active.salt);
-        reading.any(|other| {
+        let reading = self.requests.values().filter(|other| {
+            other.is_reading()
+                && other.priority >= active.priority
+                && other.pooling.is_none()
+                && other.salt == active.salt
+        });
+        let shares_more = |other: &Active| {
             let shared = active.reusable().iter().zip(&other.tokens).take_while(|(a, b)| a == b).count();
             shared / PAGE_POSITIONS > known / PAGE_POSITIONS
-        })
+        };
+        self.options.kept_pages > 0 && { reading }.any(shares_more)
     }
 
     fn admit(&mut self, number: u64) {
@@ -295,7 +326,7 @@ impl Engine {
         let found = self.prefixes.find(&active.salt, active.reusable());
         let mut sequence = self.cache.begin(&found.pages, found.tokens);
         // A page that is known in part is copied at once: there is room now.
-        if found.tokens % PAGE_POSITIONS != 0 {
+        if !found.tokens.is_multiple_of(PAGE_POSITIONS) {
             if self.cache.free_pages() == 0 {
                 self.prefixes.evict(&mut self.cache, 1);
             }
@@ -305,7 +336,10 @@ impl Engine {
         }
         let known = sequence.len();
         active.sequence = Some(sequence);
+        self.tenants.admit(&active.tenant);
         if active.preemptions == 0 {
+            // Charged now, so that the next place in the same step goes to another; what is read again is free.
+            self.tenants.serve(&active.tenant, active.weight, active.prompt - known, 0);
             active.cached = known;
             self.stats.cached_tokens += known as u64;
             self.pending.push(Event::Begun { request: RequestId(number), cached_tokens: known });
@@ -318,6 +352,7 @@ impl Engine {
         active.guesses.clear();
         active.pooled.clear();
         self.stats.preemptions += 1;
+        self.tenants.send_back(&active.tenant);
         self.put_away(number);
     }
 
@@ -330,10 +365,15 @@ impl Engine {
     }
 
     /// Ends a request: its pages are there for others, and its last event is said.
-    fn end(&mut self, number: u64, text: String, end: End, events: &mut Vec<Event>) {
+    fn end(&mut self, number: u64, mut text: String, end: End, events: &mut Vec<Event>) {
+        let is_waiting = self.requests.get(&number).is_some_and(|active| active.sequence.is_none());
         self.put_away(number);
-        let Some(active) = self.requests.remove(&number) else { return };
-        self.tenants.leave(&active.tenant);
+        let Some(mut active) = self.requests.remove(&number) else { return };
+        self.tenants.leave(&active.tenant, is_waiting);
+        if !matches!(end, End::Stopped(..)) {
+            // What was held back, since it might have become the beginning of a stop string, is text after all.
+            text.push_str(active.stop.finish(active.detokenizer.finish()).text);
+        }
         self.stats.ended += 1;
         events.push(Event::Ended { request: RequestId(number), text, end, usage: active.usage() });
     }

@@ -83,6 +83,9 @@ pub enum LlmError {
     /// A step of several requests could not be run.
     #[error("the step could not be run: {0}")]
     StepFailed(String),
+    /// The weights, or what they make of these tokens, are no numbers.
+    #[error("the model computed something that is no number")]
+    NoNumbers,
     /// The queue is full.
     #[error("{waiting} requests are waiting already")]
     TooManyWaiting {

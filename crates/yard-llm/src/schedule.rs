@@ -38,8 +38,6 @@ pub(crate) struct Running {
     pub(crate) guessed: usize,
     /// Pages it holds.
     pub(crate) pages: usize,
-    /// Those of them that nobody else holds.
-    pub(crate) own_pages: usize,
 }
 
 /// A request that waits for pages.
@@ -55,8 +53,20 @@ pub(crate) struct Waiting {
 pub(crate) struct Candidate {
     pub(crate) number: u64,
     pub(crate) priority: Priority,
+    pub(crate) served: u64,
     /// Pages it takes from those there are until its first token can be chosen.
     pub(crate) pages: usize,
+    /// The same, and the pages there would be, if all of lower priority had gone.
+    pub(crate) alone: Alone,
+}
+
+/// How a candidate stands without those of lower priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alone {
+    /// Pages it takes.
+    pub(crate) pages: usize,
+    /// Pages that would be free or could be made free.
+    pub(crate) room: usize,
 }
 
 /// What there is.
@@ -91,6 +101,11 @@ impl Running {
         self.unseen > 1
     }
 
+    /// Whose prompt is read first.
+    const fn place(&self) -> (Reverse<Priority>, u64, u64) {
+        (Reverse(self.priority), self.served, self.number)
+    }
+
     /// Pages that so many more tokens take.
     fn more_pages(&self, tokens: usize) -> usize {
         (self.length + tokens).div_ceil(PAGE_POSITIONS).saturating_sub(self.pages)
@@ -116,14 +131,15 @@ pub(crate) fn next_move(running: &[Running], candidate: Option<&Candidate>, room
         return Move::Preempt(lowest);
     }
     if let Some(candidate) = candidate
-        && step.tokens > 0
+        && step.has_tokens_for(running, candidate)
     {
-        match entry(running, candidate, step.pages, room) {
+        match entry(running, candidate, room.pages - step.pages, room) {
             Entry::Open => return Move::Admit(candidate.number),
             Entry::At(lowest) => return Move::Preempt(lowest),
             Entry::Closed => {}
         }
     }
+    step.guess(running);
     Move::Run(step.parts)
 }
 
@@ -146,23 +162,13 @@ impl Step {
             }
             self.take(one, sure);
         }
-        // What was guessed must not take anything from anyone.
-        for (place, (number, tokens)) in self.parts.clone().into_iter().enumerate() {
-            let Some(one) = running.iter().find(|one| one.number == number) else { continue };
-            let more = one.more_pages(tokens + one.guessed) - one.more_pages(tokens);
-            if more <= self.pages && one.guessed < self.tokens {
-                self.pages -= more;
-                self.tokens -= one.guessed;
-                self.parts[place].1 += one.guessed;
-            }
-        }
         Ok(())
     }
 
     /// Prompts get what is left of the step. The error names the one that has to go first.
     fn read(&mut self, running: &[Running]) -> Result<(), u64> {
         let mut reading: Vec<&Running> = running.iter().filter(|one| one.is_reading()).collect();
-        reading.sort_unstable_by_key(|one| (Reverse(one.priority), one.served, one.number));
+        reading.sort_unstable_by_key(|one| one.place());
         for one in reading {
             let tokens = one.unseen.min(self.tokens).min(one.tokens_in(self.pages));
             if tokens > 0 {
@@ -174,6 +180,26 @@ impl Step {
             }
         }
         Ok(())
+    }
+
+    /// What was guessed gets what nobody else wants.
+    fn guess(&mut self, running: &[Running]) {
+        for (number, tokens) in &mut self.parts {
+            let guessing = running.iter().find(|one| one.number == *number && one.guessed > 0);
+            let Some(one) = guessing else { continue };
+            let more = one.more_pages(*tokens + one.guessed) - one.more_pages(*tokens);
+            if more <= self.pages && one.guessed <= self.tokens {
+                self.pages -= more;
+                self.tokens -= one.guessed;
+                *tokens += one.guessed;
+            }
+        }
+    }
+
+    /// Whether a candidate would get a token: some are left, or one that reads would come behind it.
+    fn has_tokens_for(&self, running: &[Running], candidate: &Candidate) -> bool {
+        let place = (Reverse(candidate.priority), candidate.served, candidate.number);
+        self.tokens > 0 || running.iter().any(|one| one.is_reading() && one.place() > place)
     }
 
     fn take(&mut self, one: &Running, tokens: usize) {
@@ -191,15 +217,15 @@ enum Entry {
     Closed,
 }
 
-fn entry(running: &[Running], candidate: &Candidate, pages: usize, room: &Room) -> Entry {
+fn entry(running: &[Running], candidate: &Candidate, taken: usize, room: &Room) -> Entry {
     // Each that runs will want a page soon: who enters shall not be sent away at once.
-    let wanted = |running: usize| if running == 0 { candidate.pages } else { candidate.pages + running };
-    if running.len() < room.running && wanted(running.len()) <= pages {
+    let wanted = |pages: usize, running: usize| if running == 0 { pages } else { pages + running };
+    if running.len() < room.running && wanted(candidate.pages, running.len()) + taken <= room.pages {
         return Entry::Open;
     }
-    let below = running.iter().filter(|one| one.priority < candidate.priority);
-    let (count, theirs) = below.fold((0, 0), |(count, sum), one| (count + 1, sum + one.own_pages));
-    if count > 0 && wanted(running.len() - count) <= pages + theirs {
+    let below = running.iter().filter(|one| one.priority < candidate.priority).count();
+    let Alone { pages, room } = candidate.alone;
+    if below > 0 && wanted(pages, running.len() - below) + taken <= room {
         return lowest(running).map_or(Entry::Closed, |lowest| Entry::At(lowest.number));
     }
     Entry::Closed

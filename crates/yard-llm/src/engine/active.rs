@@ -71,6 +71,8 @@ impl Active {
         if needed > longest {
             return Err(LlmError::ContextFull { tokens: needed, context: longest });
         }
+        // No tenant's name is the name of what tenants share.
+        let salt = salt.map_or_else(|| format!("tenant {tenant}"), |salt| format!("shared {salt}")).into();
         stop.most_tokens = Some(stop.most_tokens.unwrap_or(room).min(room.max(1)));
         stop.tokens.extend(tokenizer.special_tokens().ends_of_generation.iter().copied());
         Ok(Self {

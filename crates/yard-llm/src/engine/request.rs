@@ -44,8 +44,9 @@ pub struct Request {
     pub tenant: Arc<str>,
     /// What the tenant gets, compared with others.
     pub weight: NonZeroU32,
-    /// Requests of the same salt share what was computed for a common beginning; others cannot tell it exists.
-    pub salt: Arc<str>,
+    /// Tenants that share what was computed for common beginnings name the same. Without one a tenant shares it with
+    /// nobody: who asks could otherwise tell by the time what others have asked.
+    pub salt: Option<Arc<str>>,
     /// Who comes first.
     pub priority: Priority,
     /// When nobody will want the answer any more.
@@ -53,18 +54,17 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request of a tenant with a salt of its own, everything else as it is without wishes.
+    /// A request of a tenant, everything else as it is without wishes.
     #[must_use]
     pub fn new(tenant: impl Into<Arc<str>>, prompt: Vec<TokenId>) -> Self {
-        let tenant = tenant.into();
         Self {
             wanted: Wanted::Text,
             prompt,
             sampling: SamplingOptions::default(),
             stop: StopOptions::default(),
             constraint: None,
-            salt: Arc::clone(&tenant),
-            tenant,
+            salt: None,
+            tenant: tenant.into(),
             weight: NonZeroU32::MIN,
             priority: Priority::default(),
             deadline: None,

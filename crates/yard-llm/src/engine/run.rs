@@ -1,6 +1,9 @@
 //! One step: from what was chosen to what is said.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     Active, End, Engine, Event, RequestId,
@@ -21,6 +24,8 @@ struct InStep {
     count: usize,
     logits: LogitRows,
     is_embedding: bool,
+    /// Whether it read, rather than wrote.
+    is_reading: bool,
 }
 
 impl Engine {
@@ -34,7 +39,9 @@ impl Engine {
             // What a grammar allows is known one token at a time.
             if pays && active.constraint.is_none() && active.answer_tokens() > 0 && active.pooling.is_none() {
                 active.drafts.guess(&active.tokens, &mut active.guesses);
-                active.guesses.truncate(longest.saturating_sub(active.tokens.len()));
+                // Behind the last token that may be chosen nothing follows.
+                let left = active.stop.tokens_left().unwrap_or(longest).saturating_sub(1);
+                active.guesses.truncate(left.min(longest.saturating_sub(active.tokens.len())));
             }
         }
     }
@@ -94,6 +101,7 @@ impl Engine {
         let guessed = count.saturating_sub(unseen);
         active.guesses.truncate(guessed);
         let is_embedding = active.pooling.is_some();
+        let is_reading = unseen > 1 || before < active.prompt;
         let logits = match count {
             _ if is_embedding => LogitRows::None,
             _ if guessed > 0 => LogitRows::All,
@@ -101,7 +109,7 @@ impl Engine {
             _ => LogitRows::None,
         };
         active.tokens.extend_from_slice(&active.guesses);
-        Some(InStep { number, sequence, before, count, logits, is_embedding })
+        Some(InStep { number, sequence, before, count, logits, is_embedding, is_reading })
     }
 
     fn put_back(&mut self, number: u64, sequence: Sequence) {
@@ -144,16 +152,24 @@ impl Engine {
         if model_parts.is_empty() {
             return Ok(());
         }
+        let is_computed = AtomicBool::new(false);
         let outcome = std::thread::scope(|scope| {
             if !constraints.is_empty() {
-                scope.spawn(|| {
-                    for constraint in constraints.values_mut() {
+                let find_out = || {
+                    // What is not found out by then is found out by all threads when tokens are chosen.
+                    for constraint in
+                        constraints.values_mut().take_while(|_| !is_computed.load(Ordering::Relaxed))
+                    {
                         // An error is kept, and found again when the mask is used.
                         let _ = constraint.mask();
                     }
-                });
+                };
+                // Without a thread it is later as well.
+                let _ = std::thread::Builder::new().name("masks".to_owned()).spawn_scoped(scope, find_out);
             }
-            model.step(machine, cache, scratch, &mut model_parts, logits)
+            let outcome = model.step(machine, cache, scratch, &mut model_parts, logits);
+            is_computed.store(true, Ordering::Relaxed);
+            outcome
         });
         drop(model_parts);
         for (number, constraint) in constraints {
@@ -192,21 +208,23 @@ impl Engine {
     fn embed_on(&mut self, one: InStep, events: &mut Vec<Event>) {
         let Some(active) = self.requests.get_mut(&one.number) else { return };
         self.stats.read_tokens += one.count as u64;
-        self.tenants.serve(&active.tenant, active.weight, one.count, 0);
         let is_complete = one.sequence.len() == active.tokens.len();
         active.sequence = Some(one.sequence);
         if is_complete {
             let embedding = active.take_embedding();
-            self.end(one.number, String::new(), End::Embedded(embedding), events);
+            let end = match embedding.iter().all(|value| value.is_finite()) {
+                true => End::Embedded(embedding),
+                false => End::Failed(LlmError::NoNumbers),
+            };
+            self.end(one.number, String::new(), end, events);
         }
     }
 
     /// Says what was chosen behind a step's rows, and gives how the answer ends if it does.
     fn go_on(&mut self, one: InStep, chosen: Chosen, events: &mut Vec<Event>) -> Option<(String, End)> {
-        let InStep { number, mut sequence, before, count, .. } = one;
+        let InStep { number, mut sequence, count, is_reading, .. } = one;
         let Self { requests, cache, prefixes, tenants, stats, .. } = self;
         let active = requests.get_mut(&number)?;
-        let was_reading = before < active.prompt;
         let written = chosen.count();
         if chosen.guessed > 0 {
             let right = written.saturating_sub(1).min(chosen.guessed);
@@ -217,11 +235,11 @@ impl Engine {
         // What was run behind a wrong guess, or behind the end, is forgotten.
         let known = sequence.len().min(active.tokens.len().saturating_sub(usize::from(written > 0)));
         cache.truncate(&mut sequence, known);
-        let read = if was_reading { count } else { 0 };
+        let read = if is_reading { count } else { 0 };
         stats.read_tokens += read as u64;
         stats.written_tokens += written as u64;
-        tenants.serve(&active.tenant, active.weight, read, written);
-        if was_reading {
+        tenants.serve(&active.tenant, active.weight, 0, written);
+        if is_reading {
             prefixes.insert(cache, &active.salt, &active.tokens, &mut sequence);
         }
         active.sequence = Some(sequence);

@@ -17,28 +17,46 @@ pub(super) struct Tenants {
     last: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Tenant {
     served: u64,
     requests: usize,
+    /// Those of them that wait.
+    waiting: usize,
 }
 
 impl Tenants {
-    /// A request has come. One whose tenant had none does not profit from the time it asked for nothing.
+    /// A request has come. One whose tenant had none in line does not profit from what it did not ask for before.
     pub(super) fn enter(&mut self, name: &Arc<str>) {
-        let busy = self.known.values().filter(|tenant| tenant.requests > 0);
-        let least = busy.map(|tenant| tenant.served).min().unwrap_or(self.last);
-        let tenant = self.known.entry(Arc::clone(name)).or_insert(Tenant { served: 0, requests: 0 });
-        if tenant.requests == 0 {
+        let in_line = self.known.values().filter(|tenant| tenant.waiting > 0);
+        let least = in_line.map(|tenant| tenant.served).min().unwrap_or(self.last);
+        let tenant = self.known.entry(Arc::clone(name)).or_default();
+        if tenant.waiting == 0 {
             tenant.served = tenant.served.max(least);
         }
         tenant.requests += 1;
+        tenant.waiting += 1;
+    }
+
+    /// A request that waited runs.
+    pub(super) fn admit(&mut self, name: &str) {
+        if let Some(tenant) = self.known.get_mut(name) {
+            tenant.waiting -= 1;
+        }
+    }
+
+    /// A request that ran waits again.
+    pub(super) fn send_back(&mut self, name: &str) {
+        if let Some(tenant) = self.known.get_mut(name) {
+            tenant.waiting += 1;
+        }
     }
 
     /// A request has gone.
-    pub(super) fn leave(&mut self, name: &str) {
+    pub(super) fn leave(&mut self, name: &str, was_waiting: bool) {
         if let Some(tenant) = self.known.get_mut(name) {
             tenant.requests -= 1;
+            tenant.waiting -= usize::from(was_waiting);
         }
         if self.known.len() > MOST_REMEMBERED {
             self.known.retain(|_, tenant| tenant.requests > 0);
@@ -74,15 +92,27 @@ mod tests {
         assert_eq!(tenants.served(&two), 120 * UNIT, "it was not there before");
         tenants.serve(&two, NonZeroU32::new(4).unwrap(), 100, 10);
         assert_eq!(tenants.served(&two), 150 * UNIT);
-        tenants.leave(&one);
+        tenants.leave(&one, true);
         tenants.serve(&two, NonZeroU32::MIN, 50, 0);
         tenants.enter(&one);
         assert_eq!(tenants.served(&one), 200 * UNIT);
         // Whoever was served more keeps its counter.
-        tenants.leave(&two);
+        tenants.leave(&two, true);
         tenants.serve(&one, NonZeroU32::MIN, 0, 1);
         tenants.enter(&two);
         assert_eq!(tenants.served(&two), 202 * UNIT);
+    }
+
+    #[test]
+    fn who_always_has_a_little_running_saves_nothing_up() {
+        let (busy, trickle): (Arc<str>, Arc<str>) = ("busy".into(), "trickle".into());
+        let mut tenants = Tenants::default();
+        tenants.enter(&trickle);
+        tenants.admit(&trickle);
+        tenants.enter(&busy);
+        tenants.serve(&busy, NonZeroU32::MIN, 1_000_000, 0);
+        tenants.enter(&trickle);
+        assert_eq!(tenants.served(&trickle), 1_000_000 * UNIT);
     }
 
     #[test]
@@ -91,7 +121,7 @@ mod tests {
         let names: Vec<Arc<str>> = (0..3 * MOST_REMEMBERED).map(|number| number.to_string().into()).collect();
         for name in &names {
             tenants.enter(name);
-            tenants.leave(name);
+            tenants.leave(name, true);
         }
         assert!(tenants.known.len() <= MOST_REMEMBERED);
     }

@@ -99,6 +99,12 @@ impl StopMatcher {
         StoppedText { text: &self.ready, reason: None }
     }
 
+    /// How many more tokens the answer may have, if that is limited.
+    #[must_use]
+    pub fn tokens_left(&self) -> Option<usize> {
+        self.options.most_tokens.map(|most| most.saturating_sub(self.tokens))
+    }
+
     /// Takes text without a token, such as what was left when an answer ended within a character, and gives out what is
     /// held: no more will come.
     pub fn finish(&mut self, text: &str) -> StoppedText<'_> {

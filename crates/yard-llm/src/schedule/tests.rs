@@ -50,7 +50,6 @@ impl Rehearsal {
                 unseen: live.tokens - length,
                 guessed: if live.tokens - length == 1 { live.plan.prompt % 4 } else { 0 },
                 pages: live.pages,
-                own_pages: live.pages,
             })
         };
         self.live.iter().filter_map(view).collect()
@@ -65,7 +64,11 @@ impl Rehearsal {
         }))?;
         let live = &self.live[&number];
         let pages = (live.tokens + 1).div_ceil(PAGE_POSITIONS).min(self.pages);
-        Some(Candidate { number, priority: live.plan.priority, pages })
+        let priority = live.plan.priority;
+        let below = self.live.values().filter(|one| one.length.is_some() && one.plan.priority < priority);
+        let room = self.free + below.map(|one| one.pages).sum::<usize>();
+        let served = self.served[live.plan.tenant];
+        Some(Candidate { number, priority, served, pages, alone: Alone { pages, room } })
     }
 
     fn give_back(&mut self, number: u64) {
@@ -228,7 +231,12 @@ proptest! {
 fn running(number: u64, unseen: usize, length: usize) -> Running {
     let pages = length.div_ceil(PAGE_POSITIONS);
     let priority = Priority::Interactive;
-    Running { number, priority, served: 0, length, unseen, guessed: 0, pages, own_pages: pages }
+    Running { number, priority, served: 0, length, unseen, guessed: 0, pages }
+}
+
+fn candidate(room: usize) -> Candidate {
+    let alone = Alone { pages: 4, room };
+    Candidate { number: 9, priority: Priority::Interactive, served: 0, pages: 4, alone }
 }
 
 #[test]
@@ -244,12 +252,13 @@ fn prompts_are_read_beside_those_who_write_with_what_is_left_of_a_step() {
 fn guesses_take_only_what_is_left_over() {
     let guessing = |number, length| Running { guessed: 4, ..running(number, 1, length) };
     let all = [guessing(1, 30), guessing(2, 20), running(3, 10, 0)];
-    // The first would need a page for its guesses, the second has room in its own.
-    let room = Room { pages: 1, tokens: 20, running: 8 };
-    assert_eq!(next_move(&all, None, &room), Move::Run(vec![(1, 5), (2, 5)]));
+    // The first would need a page for its guesses, the second has room in its own, the third wants to read.
+    let room = |pages, tokens| Room { pages, tokens, running: 8 };
+    assert_eq!(next_move(&all, None, &room(2, 20)), Move::Run(vec![(1, 5), (2, 5), (3, 10)]));
+    assert_eq!(next_move(&all, None, &room(1, 20)), Move::Run(vec![(1, 1), (2, 5), (3, 10)]));
+    assert_eq!(next_move(&all, None, &room(2, 15)), Move::Run(vec![(1, 1), (2, 1), (3, 10)]));
     // Without a page for its first token, one that reads waits for those before it.
-    let room = Room { pages: 0, tokens: 20, running: 8 };
-    assert_eq!(next_move(&all, None, &room), Move::Run(vec![(1, 1), (2, 5)]));
+    assert_eq!(next_move(&all, None, &room(0, 20)), Move::Run(vec![(1, 1), (2, 5)]));
 }
 
 #[test]
@@ -266,7 +275,7 @@ fn the_lowest_in_rank_makes_room() {
 
 #[test]
 fn who_waits_enters_when_it_and_those_who_run_have_room() {
-    let candidate = Candidate { number: 9, priority: Priority::Interactive, pages: 4 };
+    let candidate = candidate(0);
     let all = [running(1, 1, 20), running(2, 1, 20)];
     let room = |pages, running| Room { pages, tokens: 40, running };
     assert_eq!(next_move(&all, Some(&candidate), &room(6, 8)), Move::Admit(9));
@@ -277,16 +286,33 @@ fn who_waits_enters_when_it_and_those_who_run_have_room() {
 
 #[test]
 fn background_work_gives_way_where_that_helps() {
-    let candidate = Candidate { number: 9, priority: Priority::Interactive, pages: 4 };
+    // Without the first one there are four pages more.
+    let with_room = |pages: usize| Room { pages, tokens: 40, running: 8 };
+    let candidate = |room: &Room| candidate(room.pages + 4);
     let background = Running { priority: Priority::Background, ..running(1, 1, 60) };
     let all = [background, running(2, 1, 20)];
-    let room = |pages| Room { pages, tokens: 40, running: 8 };
-    assert_eq!(next_move(&all, Some(&candidate), &room(1)), Move::Preempt(1));
-    assert_eq!(next_move(&all, Some(&candidate), &room(0)), Move::Run(vec![(2, 1), (1, 1)]));
+    let asked = |room: &Room| next_move(&all, Some(&candidate(room)), room);
+    assert_eq!(asked(&with_room(1)), Move::Preempt(1));
+    assert_eq!(asked(&with_room(0)), Move::Run(vec![(2, 1), (1, 1)]));
     let full = Room { pages: 90, tokens: 40, running: 2 };
-    assert_eq!(next_move(&all, Some(&candidate), &full), Move::Preempt(1));
-    let other = Candidate { priority: Priority::Background, ..candidate };
+    assert_eq!(asked(&full), Move::Preempt(1));
+    let other = Candidate { priority: Priority::Background, ..candidate(&full) };
     assert_eq!(next_move(&all, Some(&other), &full), Move::Run(vec![(2, 1), (1, 1)]));
+}
+
+#[test]
+fn a_long_prompt_keeps_nobody_at_the_door_who_comes_before_it() {
+    let reading = Running { priority: Priority::Background, ..running(1, 100_000, 0) };
+    let room = Room { pages: 10_000, tokens: 40, running: 8 };
+    let urgent = candidate(10_000);
+    assert_eq!(next_move(&[reading], Some(&urgent), &room), Move::Admit(9));
+    let entered = running(9, 10, 0);
+    assert_eq!(next_move(&[reading, entered], None, &room), Move::Run(vec![(9, 10), (1, 30)]));
+    // Of equal priority it is the one whose tenant was served less.
+    let reading = Running { served: 5, ..running(1, 100_000, 0) };
+    let step = Move::Run(vec![(1, 40)]);
+    assert_eq!(next_move(&[reading], Some(&Candidate { served: 4, ..urgent }), &room), Move::Admit(9));
+    assert_eq!(next_move(&[reading], Some(&Candidate { served: 5, ..urgent }), &room), step);
 }
 
 #[test]

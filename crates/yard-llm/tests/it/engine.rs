@@ -11,8 +11,8 @@ use yard_gguf::{BlockType, Gguf, ReadLimits};
 use yard_kernels::{Machine, PageElement};
 use yard_llm::{
     End, Engine, EngineOptions, Event, KeyValueCache, LlmError, LogitRows, Model, Part, Pooling, Priority,
-    Request, RequestId, Sampler, SamplingOptions, SamplingScratch, Scratch, Sequence, StopOptions,
-    StopReason, TokenId, Tokenizer, Usage, Wanted,
+    Request, RequestId, Sampler, SamplingError, SamplingOptions, SamplingScratch, Scratch, Sequence,
+    StopOptions, StopReason, TokenId, Tokenizer, Usage, Wanted,
 };
 
 use crate::{
@@ -257,7 +257,64 @@ fn answers_to_one_prompt_share_its_pages() {
         "all whole pages but for the first, and nothing for another tenant"
     );
     assert_eq!(heard.tokens[&other], place.alone(&prompt, &SamplingOptions::default(), 10));
+
+    // A tenant cannot look into another's by naming it; those that agree on a salt share.
+    let mut cached = |tenant: &str, salt: Option<&str>| {
+        let id =
+            engine.submit(Request { salt: salt.map(Arc::from), ..request(tenant, &prompt, 0, 1) }).unwrap();
+        let mut heard = Heard::default();
+        finish(&mut engine, &mut heard);
+        heard.ends[&id].1.cached_tokens
+    };
+    let told =
+        [cached("c", Some("a")), cached("c", Some("tenant a")), cached("d", Some("a")), cached("a", None)];
+    assert_eq!(told, [0, 0, 48, 59]);
     assert_nothing_is_held(&mut engine);
+}
+
+#[test]
+fn text_that_was_held_back_is_given_out_when_the_answer_is_given_up() {
+    let place = Place::new("llama", 1);
+    let mut engine = place.engine(options(30));
+    let whole = |stop: &[String]| {
+        let mut request = request("a", &[5, 6, 7], 1, 12);
+        request.stop.strings = stop.to_vec();
+        request
+    };
+    let mut text = |request: Request, steps: usize| {
+        let id = engine.submit(request).unwrap();
+        let (mut events, mut text) = (Vec::new(), String::new());
+        for step in 0.. {
+            if step == steps {
+                engine.cancel(id);
+            }
+            engine.step(Instant::now(), &mut events).unwrap();
+            if !engine.has_work() {
+                break;
+            }
+        }
+        for event in events {
+            if let Event::Token { text: more, .. } | Event::Ended { text: more, .. } = event {
+                text.push_str(&more);
+            }
+        }
+        text
+    };
+    let plain = text(whole(&[]), 6);
+    assert!(!plain.is_empty());
+    // All that was written may be the beginning of this.
+    assert_eq!(text(whole(&[format!("{plain} and no further")]), 6), plain);
+}
+
+#[test]
+fn what_a_model_does_not_know_is_refused_before_anything_is_read() {
+    let place = Place::new("llama", 1);
+    let mut engine = place.engine(options(30));
+    let mut biased = request("a", &[1, 2], 0, 5);
+    biased.sampling.logit_bias = vec![(3, 1.0), (80, 1.0)];
+    let refused = engine.submit(biased).unwrap_err();
+    let expected = SamplingError::BiasedToken { token: 80, vocabulary: VOCABULARY };
+    assert!(matches!(refused, LlmError::Sampling(error) if error == expected));
 }
 
 #[test]
