@@ -45,8 +45,8 @@ impl<T: Plain> Buffer<T> {
         Some(Self { start: start.cast(), length, values: PhantomData })
     }
 
-    /// As [`Self::zeroed`], for what will be read from end to end, again and again: huge pages serve it, where the system
-    /// has them. They are taken whole, even if little of them is touched.
+    /// As [`Self::zeroed`], for what will be read again and again: huge pages serve it, where the system has them. They are
+    /// taken whole, even if little of them is touched.
     pub(crate) fn zeroed_whole(length: usize) -> Option<Self> {
         let buffer = Self::zeroed(length)?;
         #[cfg(target_os = "linux")]

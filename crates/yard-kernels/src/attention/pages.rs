@@ -106,6 +106,11 @@ impl KeyValueShape {
         self.head_size.next_multiple_of(WIDTH)
     }
 
+    /// Where a head's part of a page begins. The heads of a page lie together: pages that are not used take no memory.
+    const fn start_of(&self, head: usize, page: u32) -> usize {
+        (page as usize * self.heads + head) * self.page_elements()
+    }
+
     /// Numbers of one head in a page.
     const fn page_elements(&self) -> usize {
         PAGE_POSITIONS * (self.head_size + self.value_columns())
@@ -134,8 +139,8 @@ impl KeyValuePages {
         let out_of_memory = || KernelError::OutOfMemory { what: "keys and values" };
         let elements = elements.ok_or_else(out_of_memory)?;
         let store = match shape.element {
-            PageElement::F32 => Store::F32(Buffer::zeroed(elements).ok_or_else(out_of_memory)?),
-            PageElement::F16 => Store::F16(Buffer::zeroed(elements).ok_or_else(out_of_memory)?),
+            PageElement::F32 => Store::F32(Buffer::zeroed_whole(elements).ok_or_else(out_of_memory)?),
+            PageElement::F16 => Store::F16(Buffer::zeroed_whole(elements).ok_or_else(out_of_memory)?),
         };
         Ok(Self { shape, pages, store })
     }
@@ -174,13 +179,13 @@ impl KeyValuePages {
                 return Err(KernelError::UnsupportedSize { what: "the slot", actual: slot.slot, rule });
             }
         }
-        let (shape, pages) = (self.shape, self.pages);
+        let shape = self.shape;
         match &mut self.store {
             Store::F32(store) => {
-                write_rows(machine, SharedSlice::new(store), shape, pages, slots, keys, values);
+                write_rows(machine, SharedSlice::new(store), shape, slots, keys, values);
             }
             Store::F16(store) => {
-                write_rows(machine, SharedSlice::new(store), shape, pages, slots, keys, values);
+                write_rows(machine, SharedSlice::new(store), shape, slots, keys, values);
             }
         }
         Ok(())
@@ -194,14 +199,11 @@ impl KeyValuePages {
     pub fn copy_page(&mut self, from: u32, to: u32) -> Result<(), KernelError> {
         self.check_page(from)?;
         self.check_page(to)?;
-        let size = self.shape.page_elements();
-        for head in 0..self.shape.heads {
-            let source = (head * self.pages + from as usize) * size;
-            let target = (head * self.pages + to as usize) * size;
-            match &mut self.store {
-                Store::F32(store) => store.copy_within(source..source + size, target),
-                Store::F16(store) => store.copy_within(source..source + size, target),
-            }
+        let size = self.shape.heads * self.shape.page_elements();
+        let (source, target) = (from as usize * size, to as usize * size);
+        match &mut self.store {
+            Store::F32(store) => store.copy_within(source..source + size, target),
+            Store::F16(store) => store.copy_within(source..source + size, target),
         }
         Ok(())
     }
@@ -218,8 +220,7 @@ impl KeyValuePages {
     /// Where a head's page begins, and the number of its keys, after which its values come.
     #[inline(always)]
     pub(super) fn place(&self, head: usize, page: u32) -> (usize, usize) {
-        let start = (head * self.pages + page as usize) * self.shape.page_elements();
-        (start, PAGE_POSITIONS * self.shape.head_size)
+        (self.shape.start_of(head, page), PAGE_POSITIONS * self.shape.head_size)
     }
 }
 
@@ -227,7 +228,6 @@ fn write_rows<E: Element>(
     machine: &Machine,
     store: SharedSlice<'_, E>,
     shape: KeyValueShape,
-    pages: usize,
     slots: &[PageSlot],
     keys: &[f32],
     values: &[f32],
@@ -241,7 +241,7 @@ fn write_rows<E: Element>(
             let (head, chunk) = (piece / chunks, piece % chunks);
             for row in chunk * ROWS_A_PIECE..slots.len().min((chunk + 1) * ROWS_A_PIECE) {
                 let at = (row * shape.heads + head) * shape.head_size;
-                let start = (head * pages + slots[row].page as usize) * shape.page_elements();
+                let start = shape.start_of(head, slots[row].page);
                 // SAFETY: pieces of one head are all this thread's.
                 let page = unsafe { store.part(start, shape.page_elements()) };
                 machine.cpu.run(WriteRow {
