@@ -35,7 +35,7 @@ const READING: &str = "\
 - *divergence*: the mean Kullback-Leibler divergence of the next token's distribution from the reference's, over the same
   512 steps and the text's first 1,024 tokens; no more than 1.1 times llama.cpp's own.
 - *perplexity* of 100 kB of a novel, read in windows of 2,048 tokens; within 0.5 % of llama.cpp's or below it.
-- *long*: agreement and divergence over the last 256 tokens of one text as long as the model's context (the table tells), each
+- *long*: agreement and divergence over the last 256 tokens of one text of so many tokens, each
   engine choosing behind the text's own tokens.
 - The command fails if one of these does not hold. The tests of `yard-llm` hold SmolLM2 to the same continuations, with
   the engine's own F32 path as the reference.
