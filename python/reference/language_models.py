@@ -33,7 +33,7 @@ TOLD_LOGITS = 4
 PERPLEXITY_WINDOW = 2048
 # Tokens of the text over which divergences are compared, beside the steps of the continuations.
 DIVERGENCE_TOKENS = 1024
-# Of a long text only the end is compared: that is where all positions before it count.
+# Tokens that the peer continues a long text with, which are compared: behind them all positions of the text count.
 LONG_TAIL = 256
 
 # In languages that small models have seen: what SmolLM2 makes of a Russian sentence is chance, and where chance decides,
@@ -187,12 +187,13 @@ def measure(name, longest, arguments, folder):
     own_divergence.append(divergences(reference, ours.score(tokens, folder, 0)[1]))
     peer_divergence.append(divergences(reference, peer.score(tokens, folder, 0)[1]))
 
-    tokens = all_tokens[: min(longest, len(all_tokens))]
-    first = len(tokens) - LONG_TAIL
+    prompt = all_tokens[: longest - LONG_TAIL]
+    continuation = peer.ask("greedy", LONG_TAIL, *prompt)["tokens"]
+    tokens, first = prompt + continuation[:-1], len(prompt) - 1
     reference = model.logits(tokens, first)
     (_, own), (_, other) = ours.score(tokens, folder, first), peer.score(tokens, folder, first)
     long = Tally()
-    long.add(reference, own, other.argmax(axis=1).tolist())
+    long.add(reference, own, continuation)
     ours.close()
     peer.close()
     told = {

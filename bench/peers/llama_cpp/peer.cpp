@@ -132,19 +132,25 @@ public:
     }
 
     void greedy(int count, const std::vector<llama_token> & prompt) {
-        llama_context * context = room(ALONE).context;
+        const int length = int(prompt.size());
+        const Shape shape{1, std::max(ALONE.positions, round_up(length + count)), false, false};
+        llama_context * context = room(shape).context;
         llama_memory_clear(llama_get_memory(context), false);
-        Batch batch(int(prompt.size()));
-        for (size_t index = 0; index < prompt.size(); ++index) {
-            batch.add(prompt[index], int(index), 0, index + 1 == prompt.size());
+        Batch batch(PIECE);
+        for (int first = 0; first < length; first += PIECE) {
+            batch.clear();
+            for (int index = first; index < std::min(length, first + PIECE); ++index) {
+                batch.add(prompt[index], index, 0, index + 1 == length);
+            }
+            run(context, batch.batch);
         }
         std::printf("{\"tokens\":[");
         for (int step = 0; step < count; ++step) {
-            run(context, batch.batch);
             const llama_token next = best(llama_get_logits_ith(context, -1));
             std::printf(step == 0 ? "%d" : ",%d", next);
             batch.clear();
-            batch.add(next, int(prompt.size()) + step, 0, true);
+            batch.add(next, length + step, 0, true);
+            run(context, batch.batch);
         }
         std::printf("]}\n");
     }

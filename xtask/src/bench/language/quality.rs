@@ -35,8 +35,8 @@ const READING: &str = "\
 - *divergence*: the mean Kullback-Leibler divergence of the next token's distribution from the reference's, over the same
   512 steps and the text's first 1,024 tokens; no more than 1.1 times llama.cpp's own.
 - *perplexity* of 100 kB of a novel, read in windows of 2,048 tokens; within 0.5 % of llama.cpp's or below it.
-- *long*: agreement and divergence over the last 256 tokens of one text of so many tokens, each
-  engine choosing behind the text's own tokens.
+- *long*: agreement and divergence over 256 tokens with which llama.cpp continues so much of the novel that it is as many
+  tokens together as the table says.
 - The command fails if one of these does not hold. The tests of `yard-llm` hold SmolLM2 to the same continuations, with
   the engine's own F32 path as the reference.
 ";
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_choice_far_from_a_tie_does_not_hold_however_rare() {
-        let found = |agreement, not_near| serde_json::json!({ "agreement": agreement, "widest_gap": 0.7, "not_near": not_near });
+        let found = |agreement, ours_off| serde_json::json!({ "agreement": agreement, "widest_gap": 0.7, "ours_off": ours_off, "peer_off": 1 });
         assert!(agreement(&found(0.98, 0)).unwrap().holds);
         assert!(!agreement(&found(0.98, 1)).unwrap().holds);
         assert!(!agreement(&found(0.96, 0)).unwrap().holds);
