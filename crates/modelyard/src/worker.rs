@@ -1,6 +1,8 @@
-//! `modelyard worker`: the child process that proves a pushed model. Started by the server, never by hand.
+//! `modelyard worker`: the child processes that prove a pushed model or run a language model. Started by the server, never
+//! by hand.
 
 mod golden;
+mod language;
 mod memory;
 
 use std::{num::NonZeroUsize, path::Path, time::Duration};
@@ -14,16 +16,32 @@ use yard_worker::{
         EnginePreference, EngineStamp, Joining, PROVE, ProofRefusal, ProofReport, ProveRequest,
         ProveResponse, Shape, Shapes, Signature, joining, prove_response, warm_up,
     },
-    serve_child,
+    serve_child, serve_concurrent_child,
 };
 
-/// Prove models for the server that started this process
+/// Work for the server that started this process
 #[derive(Debug, clap::Args)]
-pub(crate) struct WorkerArgs {}
+pub(crate) struct WorkerArgs {
+    /// What it does
+    #[arg(value_enum, default_value_t = Work::Prove)]
+    work: Work,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Work {
+    /// Proves pushed models
+    Prove,
+    /// Runs a language model
+    Language,
+}
 
 /// Answers the parent until it closes the socket.
-pub(crate) fn run(_: &WorkerArgs) -> Result<()> {
-    serve_child(answer).context("the worker stops")
+pub(crate) fn run(args: &WorkerArgs) -> Result<()> {
+    let served = match args.work {
+        Work::Prove => serve_child(answer),
+        Work::Language => serve_concurrent_child(language::work),
+    };
+    served.context("the worker stops")
 }
 
 fn answer(request: Request) -> Result<Response, BadRequest> {

@@ -22,7 +22,7 @@ pub(crate) fn build() -> Result<Value, serde_json::Error> {
         let operations = paths.entry(path).or_insert_with(|| json!({}));
         operations[route.verb.as_str().to_ascii_lowercase()] = operation(route);
     }
-    Ok(json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Modelyard",
@@ -51,7 +51,10 @@ pub(crate) fn build() -> Result<Value, serde_json::Error> {
                 "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
         },
-    }))
+    });
+    // The order of keys depends on features that other crates may switch on; the file may not.
+    document.sort_all_objects();
+    Ok(document)
 }
 
 fn operation(route: &Route) -> Value {

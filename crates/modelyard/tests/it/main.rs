@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod failures;
 mod keys;
+mod language_worker;
 mod predictions;
 mod program;
 mod registry;

@@ -1,0 +1,73 @@
+//! Loading.
+
+use std::{num::NonZeroUsize, path::Path, sync::Arc, thread};
+
+use yard_gguf::{Gguf, ReadLimits};
+use yard_kernels::{Machine, PageElement};
+use yard_llm::{Engine, EngineOptions, Model, Tokenizer};
+use yard_types::ErrorCode;
+use yard_worker::language::{Element, LoadEvent, LoadRequest, LoadResponse, Loaded, Refusal, load_response};
+
+use super::{grammars::Grammars, wire};
+
+/// Progress is told when it is this much further.
+const TOLD_STEP: f32 = 0.01;
+
+pub(super) fn answer(outcome: Result<Loaded, Refusal>) -> LoadResponse {
+    let outcome = match outcome {
+        Ok(loaded) => load_response::Outcome::Loaded(loaded),
+        Err(refused) => load_response::Outcome::Refused(refused),
+    };
+    LoadResponse { outcome: Some(outcome) }
+}
+
+/// Loads the model and makes an engine for it.
+pub(super) fn load(
+    request: &LoadRequest,
+    mut tell: impl FnMut(LoadEvent),
+) -> Result<(Engine, Grammars, Loaded), Refusal> {
+    let wrong = |error: &dyn std::fmt::Display| Refusal::new(ErrorCode::InvalidArgument, error.to_string());
+    let no_threads = |error: std::io::Error| Refusal::new(ErrorCode::Unavailable, error.to_string());
+    let asked = usize::try_from(request.threads).ok().and_then(NonZeroUsize::new);
+    let threads = asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let machine = Machine::new(threads).map_err(no_threads)?;
+    let file = Gguf::open(Path::new(&request.path), &ReadLimits::default()).map_err(|error| wrong(&error))?;
+    let tokenizer = Arc::new(Tokenizer::from_metadata(file.metadata()).map_err(|error| wrong(&error))?);
+    let mut told = 0.0;
+    let progress = &mut |done: f32| {
+        if done >= told + TOLD_STEP {
+            told = done;
+            tell(LoadEvent { done });
+        }
+    };
+    let model = Model::from_file(file, &machine, progress).map_err(|error| wire::refusal(&error))?;
+    let options = options(request, &model);
+    let (vocabulary, weight_bytes) = (model.vocabulary() as u64, model.weight_bytes() as u64);
+    let engine = Engine::new(Arc::new(model), Arc::clone(&tokenizer), Arc::new(machine), options)
+        .map_err(|error| wire::refusal(&error))?;
+    let grammars = Grammars::new(tokenizer).map_err(no_threads)?;
+    let loaded = Loaded {
+        longest: engine.longest() as u64,
+        vocabulary,
+        weight_bytes,
+        threads: u32::try_from(threads.get()).unwrap_or(u32::MAX),
+    };
+    Ok((engine, grammars, loaded))
+}
+
+fn options(request: &LoadRequest, model: &Model) -> EngineOptions {
+    let asked = |number: u64| usize::try_from(number).ok().filter(|number| *number > 0);
+    let defaults = EngineOptions::with_positions(asked(request.positions).unwrap_or(model.config().context));
+    EngineOptions {
+        element: match request.element() {
+            Element::F32 => PageElement::F32,
+            Element::F16 => PageElement::F16,
+            Element::Unspecified => defaults.element,
+        },
+        step_tokens: asked(request.step_tokens.into()).unwrap_or(defaults.step_tokens),
+        most_running: asked(request.most_running.into()).unwrap_or(defaults.most_running),
+        most_waiting: asked(request.most_waiting.into()).unwrap_or(defaults.most_waiting),
+        guesses: !request.without_guesses,
+        ..defaults
+    }
+}
