@@ -54,6 +54,35 @@ def the_stream_is_the_text():
     assert "tokens read in" in streamed.stderr, streamed.stderr
 
 
+def a_chat_is_written_as_the_model_was_trained_on_it():
+    by_hand = generate("--prompt", CHAT, "--control-tokens", "--max-tokens", "40")
+    said = "What is the capital of France?"
+    assert said in CHAT, CHAT
+    asked = generate("--prompt", said, "--chat", "--max-tokens", "40")
+    assert "Paris" in asked["text"] and asked["end"] == "stop", (asked, by_hand)
+    told = generate("--prompt", said, "--chat", "--system", "Answer in one word.", "--max-tokens", "40")
+    assert told["text"] != asked["text"], told
+
+
+def an_answer_keeps_to_a_schema():
+    schema = {
+        "type": "object",
+        "properties": {"capital": {"type": "string", "maxLength": 12}, "large": {"type": "boolean"}},
+        "required": ["capital", "large"],
+        "additionalProperties": False,
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory) / "schema.json"
+        file.write_text(json.dumps(schema))
+        answer = generate("--prompt", CHAT, "--control-tokens", "--schema", str(file), "--max-tokens", "60")
+        told = json.loads(answer["text"])
+        assert set(told) == {"capital", "large"} and isinstance(told["large"], bool), answer
+        assert told["capital"] and answer["end"] == "stop", answer
+        file.write_text('{"type": "tuple"}')
+        refused = run("--prompt", "x", "--schema", str(file))
+        assert refused.returncode == 6 and "cannot keep to the schema" in refused.stderr, refused
+
+
 def what_is_no_model_or_no_request_is_refused():
     def refused(done, status, part):
         assert done.returncode == status and part in done.stderr and not done.stdout, (status, part, done)
@@ -80,5 +109,7 @@ if __name__ == "__main__":
         a_chat_ends_by_itself,
         equal_requests_give_equal_texts_on_any_number_of_threads,
         the_stream_is_the_text,
+        a_chat_is_written_as_the_model_was_trained_on_it,
+        an_answer_keeps_to_a_schema,
         what_is_no_model_or_no_request_is_refused,
     )

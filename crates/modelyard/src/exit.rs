@@ -2,10 +2,11 @@
 
 use std::{io, process::ExitCode};
 
+use yard_chat::TemplateError;
 use yard_client::{ClientError, PackageError};
 use yard_gguf::GgufError;
 use yard_jobs::{JobFailure, JobsError};
-use yard_llm::{LlmError, SamplingError, TokenizerError};
+use yard_llm::{ConstraintError, LlmError, SamplingError, TokenizerError};
 use yard_types::{Coded as _, ErrorCode};
 
 use crate::{commands::train::SpecFileError, input::InputError};
@@ -114,7 +115,11 @@ fn status_of_language_model(cause: &(dyn std::error::Error + 'static)) -> Option
             _ => Status::Refused,
         });
     }
-    (cause.is::<TokenizerError>() || cause.is::<SamplingError>()).then_some(Status::Refused)
+    let is_refusal = cause.is::<TokenizerError>()
+        || cause.is::<SamplingError>()
+        || cause.is::<ConstraintError>()
+        || cause.is::<TemplateError>();
+    is_refusal.then_some(Status::Refused)
 }
 
 fn status_of_file(error: &GgufError) -> Status {

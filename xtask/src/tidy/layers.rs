@@ -35,7 +35,7 @@ const TRAINING: &[&str] = &["burn", "yard-training"];
 const DATA: &[&str] = &["arrow-array", "parquet", "yard-data"];
 
 /// The right-hand column of the crate map, as data. A new crate needs a row.
-pub(super) const LAYERS: [Layer; 26] = [
+pub(super) const LAYERS: [Layer; 27] = [
     // Wires all the others together, so it knows them; what it may not name itself, the owners say.
     Layer { name: "modelyard", may_not_know: &[TRAINING, DATA, &["modelyard-lab", "xtask", "yard-bench"]] },
     Layer {
@@ -223,6 +223,23 @@ pub(super) const LAYERS: [Layer; 26] = [
             &["yard-onnx"],
         ],
     },
+    // Texts of chats, JSON of functions in them among these: no model that reads them.
+    Layer {
+        name: "yard-chat",
+        may_not_know: &[
+            HTTP,
+            SQL,
+            ASYNC,
+            RUNTIMES,
+            ENGINES,
+            SERVER,
+            SERVICES,
+            WIRING,
+            TRAINING,
+            DATA,
+            &["yard-gguf", "yard-kernels", "yard-llm", "yard-onnx"],
+        ],
+    },
     // Knows models, not who asks for them.
     Layer {
         name: "yard-llm",
@@ -274,7 +291,7 @@ pub(super) const LAYERS: [Layer; 26] = [
 ];
 
 /// `deny.toml` says the same to those who have cargo-deny.
-pub(super) const OWNERS: [Owner; 21] = [
+pub(super) const OWNERS: [Owner; 22] = [
     Owner { package: "anyhow", users: &["modelyard", "modelyard-lab", "xtask", "yard-bench"] },
     Owner { package: "axum", users: &["yard-bench", "yard-server"] },
     Owner { package: "burn", users: &["yard-training"] },
@@ -285,6 +302,7 @@ pub(super) const OWNERS: [Owner; 21] = [
     Owner { package: "indicatif", users: &["modelyard"] },
     Owner { package: "llguidance", users: &["yard-llm"] },
     Owner { package: "memmap2", users: &["yard-gguf"] },
+    Owner { package: "minijinja", users: &["yard-chat"] },
     Owner { package: "object_store", users: &["yard-store"] },
     Owner { package: "ort", users: &["yard-engine-onnx"] },
     Owner { package: "ort-sys", users: &["yard-engine-onnx"] },

@@ -1,5 +1,7 @@
 //! `generate`: text from a file with a language model, without a server. Hidden while language models are not served.
 
+mod chat;
+
 use std::{
     io::{IsTerminal as _, Write as _},
     num::NonZeroUsize,
@@ -13,8 +15,8 @@ use serde::Serialize;
 use yard_gguf::{Gguf, ReadLimits};
 use yard_kernels::Machine;
 use yard_llm::{
-    EncodeOptions, End, Engine, EngineOptions, Event, LlmError, Model, Request, SamplingOptions, StopOptions,
-    StopReason, Tokenizer,
+    Constraint, ConstraintVocabulary, EncodeOptions, End, Engine, EngineOptions, Event, Grammar, LlmError,
+    Model, Request, SamplingOptions, StopOptions, StopReason, Tokenizer,
 };
 
 use crate::output::{Output, harmless};
@@ -35,6 +37,14 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "TEXT")]
     prompt: String,
 
+    /// Read the prompt as what a user says, in the form of chat that the model was trained on
+    #[arg(long, conflicts_with = "control_tokens")]
+    chat: bool,
+
+    /// What the model is told before the user speaks
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    system: Option<String>,
+
     /// Longest answer, in tokens
     #[arg(long, value_name = "COUNT", default_value = "128")]
     max_tokens: NonZeroUsize,
@@ -47,7 +57,11 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
-    /// Threads [default: one for each processor]
+    /// File with a JSON schema: the answer keeps to it
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+
+    /// Threads, at most one for each processor [default: as many]
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZeroUsize>,
 
@@ -69,26 +83,31 @@ struct Report {
 }
 
 pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
-    let threads = match args.threads {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-    };
+    // More threads than processors only wait for one another.
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = args.threads.map_or(processors, |threads| threads.min(processors));
     let machine = Machine::new(threads).context("cannot start the threads")?;
     let sampling =
         SamplingOptions { temperature: args.temperature, seed: args.seed, ..SamplingOptions::default() };
     // Before minutes may go into loading.
     sampling.check()?;
+    let schema = args.schema.as_deref().map(fs_err::read_to_string).transpose()?;
     let begun = Instant::now();
     let (tokenizer, model) =
         load(&args.model, &machine).with_context(|| format!("cannot use {}", args.model.display()))?;
     let load_seconds = begun.elapsed().as_secs_f64();
 
-    let reading = EncodeOptions { add_special: true, parse_special: args.control_tokens };
-    let prompt = tokenizer.encode(&args.prompt, reading);
+    let prompt = if args.chat {
+        chat::tokens(&tokenizer, args.system.as_deref(), &args.prompt)?
+    } else {
+        let reading = EncodeOptions { add_special: true, parse_special: args.control_tokens };
+        tokenizer.encode(&args.prompt, reading)
+    };
     let prompt_tokens = prompt.len();
     let stop = StopOptions { most_tokens: Some(args.max_tokens.get()), ..StopOptions::default() };
     let begun = Instant::now();
-    let request = Request { sampling, stop, ..Request::new("generate", prompt) };
+    let constraint = schema.map(|schema| constraint(schema, &tokenizer)).transpose()?;
+    let request = Request { sampling, stop, constraint, ..Request::new("generate", prompt) };
     let positions = (prompt_tokens + args.max_tokens.get()).min(model.config().context);
     let options = EngineOptions::with_positions(positions);
     let mut engine = Engine::new(Arc::new(model), tokenizer, Arc::new(machine), options)?;
@@ -134,11 +153,16 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
     if output.is_json() { output.data(&report, String::new) } else { Ok(()) }
 }
 
+fn constraint(schema: String, tokenizer: &Arc<Tokenizer>) -> Result<Constraint> {
+    let vocabulary = ConstraintVocabulary::new(tokenizer)?;
+    Constraint::new(&vocabulary, &Grammar::JsonSchema(schema)).context("cannot keep to the schema")
+}
+
 /// How an answer ended, in the words of the services that have such a field.
 fn name_of(end: End) -> Result<&'static str, LlmError> {
     match end {
         End::Stopped(StopReason::Length, _) => Ok("length"),
-        End::Stopped(..) => Ok("stop"),
+        End::Stopped(..) | End::Embedded(_) => Ok("stop"),
         End::Failed(error) => Err(error),
         End::Cancelled | End::DeadlinePassed => Ok("cancelled"),
     }
