@@ -55,13 +55,22 @@ def the_stream_is_the_text():
 
 
 def a_chat_is_written_as_the_model_was_trained_on_it():
-    by_hand = generate("--prompt", CHAT, "--control-tokens", "--max-tokens", "40")
     said = "What is the capital of France?"
+
+    def by_hand(system):
+        text = f"<|im_start|>system\n{system}<|im_end|>\n{CHAT}"
+        return generate("--prompt", text, "--control-tokens", "--max-tokens", "16")
+
+    def same(one, other):
+        return all(one[key] == other[key] for key in ("text", "prompt_tokens", "tokens", "end"))
+
     assert said in CHAT, CHAT
-    asked = generate("--prompt", said, "--chat", "--max-tokens", "40")
-    assert "Paris" in asked["text"] and asked["end"] == "stop", (asked, by_hand)
-    told = generate("--prompt", said, "--chat", "--system", "Answer in one word.", "--max-tokens", "40")
-    assert told["text"] != asked["text"], told
+    # Its template puts this before a chat that has no words of a system.
+    trained = by_hand("You are a helpful AI assistant named SmolLM, trained by Hugging Face")
+    asked = generate("--prompt", said, "--chat", "--max-tokens", "16")
+    assert same(asked, trained), (asked, trained)
+    told = generate("--prompt", said, "--chat", "--system", "Answer in one word.", "--max-tokens", "16")
+    assert same(told, by_hand("Answer in one word.")) and not same(told, asked), told
 
 
 def an_answer_keeps_to_a_schema():

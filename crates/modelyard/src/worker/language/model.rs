@@ -29,7 +29,9 @@ pub(super) fn load(
     let wrong = |error: &dyn std::fmt::Display| Refusal::new(ErrorCode::InvalidArgument, error.to_string());
     let no_threads = |error: std::io::Error| Refusal::new(ErrorCode::Unavailable, error.to_string());
     let asked = usize::try_from(request.threads).ok().and_then(NonZeroUsize::new);
-    let threads = asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    // More threads than processors only wait for one another.
+    let processors = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = asked.map_or(processors, |threads| threads.min(processors));
     let machine = Machine::new(threads).map_err(no_threads)?;
     let file = Gguf::open(Path::new(&request.path), &ReadLimits::default()).map_err(|error| wrong(&error))?;
     let tokenizer = Arc::new(Tokenizer::from_metadata(file.metadata()).map_err(|error| wrong(&error))?);
