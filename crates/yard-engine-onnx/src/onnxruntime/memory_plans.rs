@@ -1,7 +1,7 @@
 //! How many memory plans a session may keep.
 //!
 //! ONNX Runtime remembers, for each combination of input shapes, where each value of a run lies in one block of memory.
-//! That saves a fifth of the time of a convolutional network. It forgets none of them, about 2 kB each, and whoever
+//! That saves a fifth of the time of a convolutional network. It forgets none of them, one or two kB each, and whoever
 //! sends inputs chooses the shapes: so the combinations are counted here, and a session with too many is exchanged
 //! for one that makes no plans.
 

@@ -127,6 +127,15 @@ fn every_path_of_the_processor_agrees() {
     }
 }
 
+/// A sequence that has run these tokens.
+fn read(model: &Model, machine: &Machine, cache: &mut KeyValueCache, tokens: &[u32]) -> Sequence {
+    let mut sequence = Sequence::new();
+    cache.reserve(&mut sequence, tokens.len()).unwrap();
+    let part = Part { sequence: &mut sequence, tokens, logits: LogitRows::Last };
+    model.step(machine, cache, &mut Scratch::new(), &mut [part], &mut Vec::new()).unwrap();
+    sequence
+}
+
 #[test]
 fn a_shared_beginning_changes_nothing_and_is_held_once() {
     let machine = machine(2);
@@ -135,10 +144,7 @@ fn a_shared_beginning_changes_nothing_and_is_held_once() {
     let prompt = tokens(37, 4);
     let mut cache = KeyValueCache::new(model.config(), 4 * CONTEXT, PageElement::F16).unwrap();
     let (mut scratch, mut logits) = (Scratch::new(), Vec::new());
-    let mut first = Sequence::new();
-    cache.reserve(&mut first, prompt.len()).unwrap();
-    let part = Part { sequence: &mut first, tokens: &prompt, logits: LogitRows::Last };
-    model.step(&machine, &mut cache, &mut scratch, &mut [part], &mut logits).unwrap();
+    let mut first = read(&model, &machine, &mut cache, &prompt);
     let before = cache.free_pages();
 
     let mut second = cache.share(&first, 36);
@@ -170,10 +176,7 @@ fn a_page_held_in_common_is_copied_before_it_is_written() {
     let prompt = tokens(40, 5);
     let mut cache = KeyValueCache::new(model.config(), 4 * CONTEXT, PageElement::F16).unwrap();
     let (mut scratch, mut logits) = (Scratch::new(), Vec::new());
-    let mut first = Sequence::new();
-    cache.reserve(&mut first, prompt.len()).unwrap();
-    let part = Part { sequence: &mut first, tokens: &prompt, logits: LogitRows::Last };
-    model.step(&machine, &mut cache, &mut scratch, &mut [part], &mut logits).unwrap();
+    let mut first = read(&model, &machine, &mut cache, &prompt);
 
     let mut second = cache.share(&first, 20);
     let unprepared = Part { sequence: &mut second, tokens: &[3], logits: LogitRows::Last };
