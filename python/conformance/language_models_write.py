@@ -90,6 +90,9 @@ def an_answer_keeps_to_a_schema():
         file.write_text('{"type": "tuple"}')
         refused = run("--prompt", "x", "--schema", str(file))
         assert refused.returncode == 6 and "cannot keep to the schema" in refused.stderr, refused
+        file.unlink()
+        missing = run("--prompt", "x", "--schema", str(file))
+        assert missing.returncode == 5 and "schema.json" in missing.stderr, missing
 
 
 def what_is_no_model_or_no_request_is_refused():

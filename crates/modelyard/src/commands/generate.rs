@@ -19,7 +19,10 @@ use yard_llm::{
     Model, Request, SamplingOptions, StopOptions, StopReason, Tokenizer,
 };
 
-use crate::output::{Output, harmless};
+use crate::{
+    input::InputError,
+    output::{Output, harmless},
+};
 
 /// Continue a text with a language model in a GGUF file
 ///
@@ -91,7 +94,7 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
         SamplingOptions { temperature: args.temperature, seed: args.seed, ..SamplingOptions::default() };
     // Before minutes may go into loading.
     sampling.check()?;
-    let schema = args.schema.as_deref().map(fs_err::read_to_string).transpose()?;
+    let schema = args.schema.as_deref().map(read_schema).transpose()?;
     let begun = Instant::now();
     let (tokenizer, model) =
         load(&args.model, &machine).with_context(|| format!("cannot use {}", args.model.display()))?;
@@ -151,6 +154,11 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
         report.tokens_per_second.unwrap_or(0.0),
     ));
     if output.is_json() { output.data(&report, String::new) } else { Ok(()) }
+}
+
+fn read_schema(path: &Path) -> Result<String, InputError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| InputError::Unreadable { path: path.to_path_buf(), source })
 }
 
 fn constraint(schema: String, tokenizer: &Arc<Tokenizer>) -> Result<Constraint> {
