@@ -11,6 +11,7 @@ mod byte_pairs;
 mod characters;
 mod detokenizer;
 mod error;
+mod guard;
 mod keys;
 mod merge_table;
 mod merging;
@@ -94,7 +95,7 @@ impl Tokenizer {
         Ok(Self { vocabulary, model, special_tokens, matcher, chat_template })
     }
 
-    /// The tokens of `text`.
+    /// The tokens of `text`. What [`Tokenizer::guarded`] has put into it is left out.
     #[must_use]
     pub fn encode(&self, text: &str, options: EncodeOptions) -> Vec<TokenId> {
         let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
@@ -110,7 +111,8 @@ impl Tokenizer {
                 behind_special = true;
             }
             Found::Text(fragment) => {
-                self.encode_fragment(fragment, behind_special, &mut merger, &mut tokens);
+                let fragment = guard::without(fragment);
+                self.encode_fragment(&fragment, behind_special, &mut merger, &mut tokens);
                 behind_special = false;
             }
         });

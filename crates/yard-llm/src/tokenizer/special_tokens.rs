@@ -1,6 +1,6 @@
 //! Tokens with a part of their own, and finding them in text.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use yard_gguf::Metadata;
@@ -148,6 +148,11 @@ impl SpecialMatcher {
         if behind < text.len() {
             part(Found::Text(&text[behind..]));
         }
+    }
+
+    /// Where in a text the names of special tokens of any kind stand.
+    pub(super) fn names<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, TokenId)> + 'a {
+        self.all.automaton.find_iter(text).map(|found| (found.range(), self.all.tokens[found.pattern()]))
     }
 
     fn strips_behind(&self, token: &str) -> bool {

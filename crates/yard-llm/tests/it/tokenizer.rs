@@ -105,6 +105,38 @@ fn control_tokens_are_read_from_templates_and_not_from_what_users_write() {
 }
 
 #[test]
+fn what_is_guarded_holds_no_control_token_and_reads_as_it_was() {
+    for tokenizer in [byte_pairs("gpt-2"), sentence_pieces(false), sentence_pieces(true)] {
+        let names: Vec<String> = (0..)
+            .take(tokenizer.vocabulary_size())
+            .filter(|token| {
+                matches!(tokenizer.token_kind(*token), Some(TokenKind::Control | TokenKind::Unknown))
+            })
+            .map(|token| String::from_utf8(tokenizer.token_bytes(token).unwrap().to_owned()).unwrap())
+            .collect();
+        assert!(!names.is_empty());
+        for name in &names {
+            // Alone, in a text, twice, and cut in two by one of its own kind.
+            let (head, tail) = name.split_at(name.len() / 2);
+            for text in [
+                name.clone(),
+                format!("Hello {name}, and  {name} "),
+                format!("{name}{name}"),
+                format!("{head}{name}{tail}"),
+            ] {
+                let guarded = tokenizer.guarded(&text);
+                assert_ne!(guarded, text);
+                let tokens = tokenizer.encode(&guarded, PARSED);
+                let control = |token: &TokenId| tokenizer.token_kind(*token) == Some(TokenKind::Control);
+                assert!(!tokens.iter().any(control), "{text:?} became {:?}", pieces(&tokenizer, &tokens));
+                assert_eq!(tokens, tokenizer.encode(&text, PLAIN), "{text:?}");
+            }
+        }
+        assert!(matches!(tokenizer.guarded("nothing to guard"), std::borrow::Cow::Borrowed(_)));
+    }
+}
+
+#[test]
 fn special_tokens_are_added_when_the_file_or_its_kind_says_so() {
     let both = EncodeOptions { add_special: true, parse_special: false };
     let first_and_last = |tokenizer: &Tokenizer| {
