@@ -1,0 +1,82 @@
+//! Every parameter that is known, by route, and whether it works.
+
+use serde_json::Value;
+
+mod tables;
+
+pub(crate) use tables::{CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, TOKENIZE};
+
+/// A route with parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// `POST /v1/chat/completions`
+    ChatCompletions,
+    /// `POST /v1/completions`
+    Completions,
+    /// `POST /v1/embeddings`
+    Embeddings,
+    /// `POST /tokenize`
+    Tokenize,
+    /// `POST /detokenize`
+    Detokenize,
+}
+
+/// A field of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be, fit for "must be ...". Of a refused parameter, the value that asks for nothing and is therefore
+    /// let through, as JSON; `null` always is.
+    pub accepts: &'static str,
+    /// Whether it has an effect.
+    pub support: Support,
+}
+
+/// Whether a parameter has an effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It does what the API documents.
+    Works,
+    /// It may be given and does nothing, for this reason.
+    Ignored(&'static str),
+    /// It is an error to ask for it, for this reason.
+    Refused(&'static str),
+}
+
+/// Every parameter of a route; any other is an error.
+#[must_use]
+pub const fn parameters(route: Route) -> &'static [Parameter] {
+    match route {
+        Route::ChatCompletions => CHAT,
+        Route::Completions => COMPLETIONS,
+        Route::Embeddings => EMBEDDINGS,
+        Route::Tokenize => TOKENIZE,
+        Route::Detokenize => DETOKENIZE,
+    }
+}
+
+// === impl Parameter ===
+
+impl Parameter {
+    pub(crate) const fn works(name: &'static str, accepts: &'static str) -> Self {
+        Self { name, accepts, support: Support::Works }
+    }
+
+    pub(crate) const fn ignored(name: &'static str, why: &'static str) -> Self {
+        Self { name, accepts: "anything", support: Support::Ignored(why) }
+    }
+
+    pub(crate) const fn refused(name: &'static str, why: &'static str) -> Self {
+        Self::refused_unless(name, "null", why)
+    }
+
+    pub(crate) const fn refused_unless(name: &'static str, accepts: &'static str, why: &'static str) -> Self {
+        Self { name, accepts, support: Support::Refused(why) }
+    }
+
+    /// Whether a value of a refused parameter asks for nothing.
+    pub(crate) fn lets_through(&self, value: &Value) -> bool {
+        serde_json::from_str::<Value>(self.accepts).is_ok_and(|accepted| accepted == *value)
+    }
+}

@@ -1,0 +1,134 @@
+//! The tables.
+
+use super::Parameter;
+
+const WHO_ASKS: &str = "callers are told apart by their keys";
+const NOT_KEPT: &str = "answers are not kept";
+const ONE_MODEL: &str = "the model is run once and answers with text";
+const ASK_FOR_TOOLS: &str = "use 'tools' and 'tool_choice'";
+
+/// What is the same for chats and completions.
+const GENERATION: &[Parameter] = &[
+    Parameter::works("model", "the name of a model"),
+    Parameter::works("frequency_penalty", "a number from -2 to 2"),
+    Parameter::works(
+        "logit_bias",
+        "an object of at most 1024 members that gives tokens, by their numbers, values from -100 to 100",
+    ),
+    Parameter::works("max_tokens", "a whole number from 1 to 4294967295"),
+    Parameter::works("n", "a whole number from 1 to 16"),
+    Parameter::works("presence_penalty", "a number from -2 to 2"),
+    Parameter::works("seed", "a whole number from -9223372036854775808 to 9223372036854775807"),
+    Parameter::works("stop", "a text or up to 4 texts, none of them empty"),
+    Parameter::works("stream", "true or false"),
+    Parameter::works("stream_options", "an object such as {\"include_usage\": true}, together with 'stream'"),
+    Parameter::works("temperature", "a number from 0 to 2"),
+    Parameter::works("top_p", "a number above 0, to 1"),
+    // What OpenAI's API does not have, by the names that other servers gave it.
+    Parameter::works("min_p", "a number from 0 to 1"),
+    Parameter::works("repetition_penalty", "a number from 0.01 to 100"),
+    Parameter::works(
+        "structured_outputs",
+        "an object with one of 'json' (a JSON Schema), 'regex' (a text) and 'grammar' (a text, in Lark)",
+    ),
+    Parameter::works("top_k", "a whole number from 1 to 4294967295, or 0 or -1 for no limit"),
+    Parameter::ignored("user", WHO_ASKS),
+];
+
+pub(crate) const CHAT: &[Parameter] =
+    &joined::<{ GENERATION.len() + CHAT_ONLY.len() }>(GENERATION, CHAT_ONLY);
+
+const CHAT_ONLY: &[Parameter] = &[
+    Parameter::works("messages", "a list of 1 to 4096 messages"),
+    Parameter::works("logprobs", "true or false"),
+    Parameter::works("max_completion_tokens", "a whole number from 1 to 4294967295"),
+    Parameter::works("parallel_tool_calls", "true or false"),
+    Parameter::works(
+        "response_format",
+        "an object whose 'type' is 'text', 'json_object' or 'json_schema', the last one with 'json_schema'",
+    ),
+    Parameter::works("service_tier", "'auto' or 'default': there is one tier"),
+    Parameter::works(
+        "tool_choice",
+        "'none', 'auto', 'required' or {\"type\": \"function\", \"function\": {\"name\": ...}}",
+    ),
+    Parameter::works("tools", "a list of at most 128 functions"),
+    Parameter::works("top_logprobs", "a whole number from 0 to 20, together with 'logprobs'"),
+    Parameter::works("chat_template_kwargs", "an object"),
+    Parameter::ignored("metadata", NOT_KEPT),
+    Parameter::ignored("prompt_cache_key", "prompts that begin alike are found without it"),
+    Parameter::ignored("prompt_cache_retention", "prompts are kept as long as there is room"),
+    Parameter::ignored("safety_identifier", WHO_ASKS),
+    Parameter::ignored("store", NOT_KEPT),
+    Parameter::refused("audio", ONE_MODEL),
+    Parameter::refused("function_call", ASK_FOR_TOOLS),
+    Parameter::refused("functions", ASK_FOR_TOOLS),
+    Parameter::refused_unless("modalities", "[\"text\"]", ONE_MODEL),
+    Parameter::refused("moderation", ONE_MODEL),
+    Parameter::refused("prediction", "an answer cannot be given in advance"),
+    Parameter::refused(
+        "reasoning_effort",
+        "how a model is told so differs: see its template, and use 'chat_template_kwargs', \
+         such as {\"enable_thinking\": false}",
+    ),
+    Parameter::refused_unless(
+        "verbosity",
+        "\"medium\"",
+        "tell the model in a message how much it should say",
+    ),
+    Parameter::refused("web_search_options", "nothing is searched: give what was found in a message"),
+];
+
+pub(crate) const COMPLETIONS: &[Parameter] =
+    &joined::<{ GENERATION.len() + COMPLETIONS_ONLY.len() }>(GENERATION, COMPLETIONS_ONLY);
+
+const COMPLETIONS_ONLY: &[Parameter] = &[
+    Parameter::works(
+        "prompt",
+        "a text, a list of token numbers, or a list of 1 to 64 of either, none of them empty",
+    ),
+    Parameter::works("best_of", "left out or equal to 'n': there are no answers beyond those that are sent"),
+    Parameter::works("logprobs", "a whole number from 0 to 5"),
+    Parameter::refused_unless("echo", "false", "put the prompt before the answer yourself"),
+    Parameter::refused_unless("suffix", "\"\"", "what follows an answer is not known to the model"),
+];
+
+pub(crate) const EMBEDDINGS: &[Parameter] = &[
+    Parameter::works("model", "the name of a model"),
+    Parameter::works(
+        "input",
+        "a text, a list of token numbers, or a list of 1 to 2048 of either, none of them empty",
+    ),
+    Parameter::works("dimensions", "a whole number from 1 to 65536"),
+    Parameter::works("encoding_format", "'float' or 'base64'"),
+    Parameter::works("truncate", "true or false"),
+    Parameter::ignored("user", WHO_ASKS),
+];
+
+pub(crate) const TOKENIZE: &[Parameter] = &[
+    Parameter::works("model", "the name of a model"),
+    Parameter::works("input", "a text"),
+    Parameter::works("content", "a text: another name of 'input'"),
+    Parameter::works("messages", "a list of 1 to 4096 messages"),
+    Parameter::works("add_special", "true or false, together with a text"),
+    Parameter::works("parse_special", "true or false, together with a text"),
+    Parameter::works("add_generation_prompt", "true or false, together with 'messages'"),
+    Parameter::works("chat_template_kwargs", "an object, together with 'messages'"),
+    Parameter::works("tools", "a list of at most 128 functions, together with 'messages'"),
+];
+
+pub(crate) const DETOKENIZE: &[Parameter] = &[
+    Parameter::works("model", "the name of a model"),
+    Parameter::works("tokens", "a list of at most 1048576 token numbers"),
+];
+
+const fn joined<const LENGTH: usize>(first: &[Parameter], second: &[Parameter]) -> [Parameter; LENGTH] {
+    assert!(LENGTH == first.len() + second.len(), "the length of both tables together");
+    let mut table = [first[0]; LENGTH];
+    let mut place = 0;
+    while place < LENGTH {
+        table[place] = if place < first.len() { first[place] } else { second[place - first.len()] };
+        place += 1;
+    }
+    table
+}
