@@ -41,3 +41,6 @@ pub use sampling::{SamplingFields, StreamOptions};
 pub use stream::{DONE, StreamEvent, server_sent};
 pub use tokens::{DetokenizeRequest, TokenizeInput, TokenizeRequest};
 pub use tools::{FunctionTool, ToolChoice};
+
+#[cfg(test)]
+mod tests;
