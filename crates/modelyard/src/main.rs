@@ -3,6 +3,7 @@
 //! Here are the commands, the settings and the wiring of the crates that do the work. There are no rules of any kind
 //! here: what a name may be, what a key may do and when a version is ready is decided in the crates below.
 
+mod chat_template;
 mod cli;
 mod commands;
 mod connection;

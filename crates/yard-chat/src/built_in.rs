@@ -28,6 +28,18 @@ impl BuiltIn {
         Self::ALL.into_iter().find(|form| form.tokens().iter().all(|token| has_token(token)))
     }
 
+    /// Its name, in small letters.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ChatMl => "chatml",
+            Self::Llama3 => "llama3",
+            Self::Gemma => "gemma",
+            Self::Phi3 => "phi3",
+            Self::Instruct => "instruct",
+        }
+    }
+
     /// The template.
     #[must_use]
     pub const fn source(self) -> &'static str {
