@@ -70,6 +70,8 @@ pub(crate) enum InputError {
     UnknownFormat(PathBuf),
     #[error("several input files are taken for images only; join the rows of other formats in one file")]
     SeveralFiles,
+    #[error("it takes and gives texts, not tensors: it is a language model")]
+    LanguageModel,
     #[error("{}: {reason}", path.display())]
     Content { path: PathBuf, reason: String },
 }
@@ -90,6 +92,9 @@ pub(crate) fn read(
     let [first, others @ ..] = files else {
         return Ok(Vec::new());
     };
+    if signature.inputs.is_empty() && signature.outputs.is_empty() {
+        return Err(InputError::LanguageModel);
+    }
     let format = format_of(first, options)?;
     if format == Format::Png {
         return read_images(files, options, signature);

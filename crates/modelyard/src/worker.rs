@@ -4,6 +4,7 @@
 mod golden;
 mod language;
 mod memory;
+mod prove_language;
 
 use std::{num::NonZeroUsize, path::Path, time::Duration};
 
@@ -48,8 +49,13 @@ fn answer(request: Request) -> Result<Response, BadRequest> {
     match request.kind() {
         PROVE => {
             let request: ProveRequest = request.decode()?;
-            let outcome = match prove(&request) {
-                Ok(proof) => prove_response::Outcome::Proved(report(&request, &proof)),
+            let proved = if prove_language::is_meant(&request) {
+                prove_language::prove(&request)
+            } else {
+                prove(&request).map(|proof| report(&request, &proof))
+            };
+            let outcome = match proved {
+                Ok(report) => prove_response::Outcome::Proved(report),
                 Err(refusal) => prove_response::Outcome::Refused(refusal),
             };
             Ok(Response::new(&ProveResponse { outcome: Some(outcome) }))
@@ -117,6 +123,7 @@ fn report(request: &ProveRequest, proof: &Proof) -> ProofReport {
         golden_samples: proof.golden_samples as u64,
         single_run_nanoseconds: proof.single_run.map(nanoseconds),
         memory_bytes: proof.memory_bytes,
+        language: None,
     }
 }
 

@@ -19,9 +19,9 @@ pub use job::{
     MetricBody, MetricList, MissedBody, NewJobBody, ProgressBody,
 };
 pub use model::{
-    AliasBody, AliasList, AliasMoveBody, EngineBody, FileBody, FileList, JoiningBody, ModelBody, ModelList,
-    Passport, PromoteReply, ProofBody, ProvenanceBody, RollbackReply, RollbackRequest, ServingOptionsBody,
-    SetAlias, SignatureBody, TensorBody, VersionBody, VersionList, WarmUpBody,
+    AliasBody, AliasList, AliasMoveBody, EngineBody, FileBody, FileList, JoiningBody, LanguageBody,
+    ModelBody, ModelList, Passport, PromoteReply, ProofBody, ProvenanceBody, RollbackReply, RollbackRequest,
+    ServingOptionsBody, SetAlias, SignatureBody, TensorBody, VersionBody, VersionList, WarmUpBody,
 };
 pub use status::{ErrorBody, ErrorDetail, GarbageBody, ServedVersionBody, StatusBody};
 pub use upload::{CommitReply, CommitRequest, NewUpload, UploadBody};

@@ -24,9 +24,9 @@ pub use data_sets::{DataSetDraft, DataSetRecord, DataSetStore, NewDataSet};
 pub use error::RegistryError;
 pub use prover::{ProofFailure, ProofOutcome, ProofTask, Prover};
 pub use records::{
-    Actor, AliasMove, AliasRecord, EngineStamp, FileRecord, JoiningRecord, ModelRecord, MoveKind, NewVersion,
-    ProofRecord, Provenance, QueueClassLimits, ServingOptions, UploadId, UploadIdError, UploadRecord,
-    VersionRecord, WarmUpRecord,
+    Actor, AliasMove, AliasRecord, EngineStamp, FileRecord, JoiningRecord, LanguageRecord, ModelRecord,
+    MoveKind, NewVersion, ProofRecord, Provenance, QueueClassLimits, ServingOptions, UploadId, UploadIdError,
+    UploadRecord, VersionRecord, WarmUpRecord,
 };
 pub use registry::{
     CheckDepth, CommitOutcome, DataSetOutcome, GarbageReport, IntegrityFault, PackageLease, RecoveryReport,

@@ -45,7 +45,7 @@ pub struct FileRecord {
 /// An engine's name and version at the time of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineStamp {
-    /// `onnxruntime` or `rten`.
+    /// `onnxruntime`, `rten` or `modelyard-llm`.
     pub name: String,
     /// As the engine reports it.
     pub version: String,
@@ -100,6 +100,34 @@ pub struct ProofRecord {
     pub single_run: Option<Duration>,
     /// Growth of the process when the model was loaded and run.
     pub memory_bytes: u64,
+    /// What a language model is made of; `None` for all others.
+    pub language: Option<LanguageRecord>,
+}
+
+/// What a language model is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LanguageRecord {
+    /// The family, as files call it, such as `llama`.
+    pub architecture: String,
+    /// How many values all tensors have.
+    pub parameters: u64,
+    /// The longest sequence in tokens, as the file has it.
+    pub context: u64,
+    /// How many tokens there are.
+    pub vocabulary: u64,
+    /// How many values the row of a token has.
+    pub width: u64,
+    /// The type that most bytes of weights have, such as `Q4_0`.
+    pub quantization: String,
+    /// How text becomes tokens: `byte pairs` or `sentence pieces`.
+    pub tokenizer: String,
+    /// Where the template of chats comes from: `file`, or the built-in form whose tokens the vocabulary has, such as
+    /// `chatml`; `None` when there is none.
+    pub chat_template: Option<String>,
+    /// Tokens that one answer grew by in a second, at the proof; `None` when the model ended it at once.
+    pub tokens_per_second: Option<f64>,
+    /// Bytes of the weights, packed for the machine of the proof.
+    pub weight_bytes: u64,
 }
 
 /// Where a version comes from. Everything is optional: a plain push knows little.

@@ -61,7 +61,7 @@ pub struct Application {
 #[derive(Debug)]
 struct Shared {
     parts: ApplicationParts,
-    /// The names of all models, for requests that name none.
+    /// The names of all models that take rows, for requests that name none.
     names: ArcSwap<Vec<ModelName>>,
     /// Set once, after this was made: what jobs make is announced here.
     jobs: OnceLock<JobService>,
@@ -136,8 +136,15 @@ impl Application {
     }
 
     async fn refresh_names(&self) -> Result<(), RegistryError> {
-        let models = self.registry().models().await?;
-        self.shared.names.store(Arc::new(models.into_iter().map(|model| model.name).collect()));
+        let mut names = Vec::new();
+        for model in self.registry().models().await? {
+            let means = self.registry().resolve(&model.name, &Selector::Production).await;
+            // One without `production` is told so when it is asked for; a language model takes no rows at all.
+            if !means.is_ok_and(|version| version.proof.language.is_some()) {
+                names.push(model.name);
+            }
+        }
+        self.shared.names.store(Arc::new(names));
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use yard_serving::{Lease, Prediction, QueueClass, RequestContext, Timings};
-use yard_types::{Selector, Tensor};
+use yard_types::{ErrorCode, Selector, Tensor};
 
 use crate::{
     failure::Failure,
@@ -35,6 +35,16 @@ pub(crate) fn selector(version: Option<&str>, model: &str) -> Result<Selector, F
             Failure::not_found(format!("model '{model}' has no version '{shown}'"))
         }),
     }
+}
+
+/// Refuses tensors for a model of texts.
+fn must_take_tensors(lease: &Lease) -> Result<(), Failure> {
+    let signature = lease.signature();
+    if !signature.inputs.is_empty() || !signature.outputs.is_empty() {
+        return Ok(());
+    }
+    let message = format!("'{}' takes and gives texts, not tensors: it is a language model", lease.model());
+    Err(Failure::new(ErrorCode::Unsupported, message))
 }
 
 /// Runs the model within the time that the request has left.

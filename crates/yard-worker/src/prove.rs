@@ -11,9 +11,9 @@ mod messages {
 use yard_types::{Dim as TypedDim, ErrorCode, Signature as TypedSignature, TensorSpec as TypedSpec};
 
 pub use messages::{
-    Dim, Dims, EnginePreference, EngineStamp, Joining, Labels, ProofLimits, ProofRefusal, ProofReport,
-    ProveRequest, ProveResponse, Shape, Shapes, Signature, TensorSpec, WarmUp, dim, joining, prove_response,
-    warm_up,
+    Dim, Dims, EnginePreference, EngineStamp, Joining, Labels, LanguageReport, ProofLimits, ProofRefusal,
+    ProofReport, ProveRequest, ProveResponse, Shape, Shapes, Signature, TensorSpec, WarmUp, dim, joining,
+    prove_response, warm_up,
 };
 
 /// The kind of a [`crate::Request`] that carries a [`ProveRequest`]; its answer carries a [`ProveResponse`].

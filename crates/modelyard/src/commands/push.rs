@@ -20,7 +20,7 @@ pub(crate) struct PushArgs {
     /// Name of the model; it is made with its first version
     name: ModelName,
 
-    /// An ONNX file, or a directory that holds one with the files that belong to it
+    /// An ONNX file, a language model as a GGUF file, or a directory that holds one with the files that belong to it
     path: PathBuf,
 
     /// A note for the version's passport

@@ -1,7 +1,7 @@
 //! `show`: the passport of a version.
 
 use anyhow::Result;
-use yard_api::management::{Passport, TensorBody};
+use yard_api::management::{LanguageBody, Passport, TensorBody};
 
 use super::Session;
 use crate::{
@@ -24,14 +24,12 @@ pub(crate) async fn run(args: &ShowArgs, session: &Session) -> Result<()> {
 
 /// The passport as a person reads it.
 fn render(passport: &Passport) -> String {
-    let sections = [
-        overview(passport),
-        tensors("Takes", &passport.signature.inputs),
-        tensors("Gives", &passport.signature.outputs),
-        proof(passport),
-        files(passport),
-        history(passport),
-    ];
+    let (takes, gives) = match &passport.version.language {
+        // It takes and gives texts.
+        Some(model) => (language(model), String::new()),
+        None => (tensors("Takes", &passport.signature.inputs), tensors("Gives", &passport.signature.outputs)),
+    };
+    let sections = [overview(passport), takes, gives, proof(passport), files(passport), history(passport)];
     let filled: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
     filled.join("\n\n")
 }
@@ -58,6 +56,27 @@ fn overview(passport: &Passport) -> String {
         table.row([name, value]);
     }
     format!("{} version {}\n{}", version.model, version.version, table.render())
+}
+
+fn language(model: &LanguageBody) -> String {
+    let mut table = Table::bare();
+    table.row(["  Family", &model.architecture]);
+    table.row(["  Parameters".to_owned(), model.parameters.to_string()]);
+    table.row(["  Context".to_owned(), format!("{} tokens", model.context)]);
+    table.row(["  Vocabulary".to_owned(), format!("{} tokens, {}", model.vocabulary, model.tokenizer)]);
+    table.row(["  Width".to_owned(), model.width.to_string()]);
+    let weights = format!("mostly {}, {} when loaded", model.quantization, bytes(model.weight_bytes));
+    table.row(["  Weights", &weights]);
+    let template = match model.chat_template.as_deref() {
+        Some("file") => "in the file".to_owned(),
+        Some(form) => format!("{form}, told by the vocabulary"),
+        None => "none: it was not made for chats".to_owned(),
+    };
+    table.row(["  Chat template", &template]);
+    if let Some(rate) = model.tokens_per_second {
+        table.row(["  Speed".to_owned(), format!("{rate:.1} tokens a second (one answer, at proof)")]);
+    }
+    format!("Language model\n{}", table.render())
 }
 
 fn tensors(heading: &str, tensors: &[TensorBody]) -> String {
@@ -98,8 +117,12 @@ fn proof(passport: &Passport) -> String {
         (false, _, Some(reason)) => format!("requests run one by one: {reason}"),
         (false, _, None) => "requests run one by one".to_owned(),
     };
-    table.row(["  Batching", &batching]);
+    let is_language_model = passport.version.language.is_some();
+    if !is_language_model {
+        table.row(["  Batching", &batching]);
+    }
     let warm_up = match (&proof.warm_up.shapes, &proof.warm_up.skipped) {
+        (None, Some(reason)) if is_language_model => reason.clone(),
         (Some(shapes), _) => {
             let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
             format!("ran on {}", shapes.join(", "))

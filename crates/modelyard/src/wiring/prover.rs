@@ -5,14 +5,15 @@ use std::{path::PathBuf, time::Duration};
 use async_trait::async_trait;
 use yard_engine::LoadOptions;
 use yard_registry::{
-    EngineStamp, JoiningRecord, ProofFailure, ProofOutcome, ProofRecord, ProofTask, Prover, WarmUpRecord,
+    EngineStamp, JoiningRecord, LanguageRecord, ProofFailure, ProofOutcome, ProofRecord, ProofTask, Prover,
+    WarmUpRecord,
 };
 use yard_types::{Coded, ErrorCode};
 use yard_worker::{
     Request, Worker, WorkerCommand, WorkerError, WorkerLimits,
     prove::{
-        EnginePreference, PROVE, ProofLimits, ProofReport, ProveRequest, ProveResponse, Shape, joining,
-        prove_response, warm_up,
+        EnginePreference, LanguageReport, PROVE, ProofLimits, ProofReport, ProveRequest, ProveResponse,
+        Shape, joining, prove_response, warm_up,
     },
 };
 
@@ -137,7 +138,23 @@ fn record(report: ProofReport) -> Option<ProofRecord> {
         golden_samples: usize::try_from(report.golden_samples).ok()?,
         single_run: report.single_run_nanoseconds.map(Duration::from_nanos),
         memory_bytes: report.memory_bytes,
+        language: report.language.map(language),
     })
+}
+
+fn language(report: LanguageReport) -> LanguageRecord {
+    LanguageRecord {
+        architecture: report.architecture,
+        parameters: report.parameters,
+        context: report.context,
+        vocabulary: report.vocabulary,
+        width: report.width,
+        quantization: report.quantization,
+        tokenizer: report.tokenizer,
+        chat_template: report.chat_template,
+        tokens_per_second: report.tokens_per_second,
+        weight_bytes: report.weight_bytes,
+    }
 }
 
 fn sizes(shape: Shape) -> Option<Vec<usize>> {

@@ -81,6 +81,37 @@ pub struct VersionBody {
     pub engine: String,
     /// The aliases that point at it.
     pub aliases: Vec<String>,
+    /// What it is made of, if it is a language model.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub language: Option<LanguageBody>,
+}
+
+/// What a language model is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LanguageBody {
+    /// The family, as files call it, such as `llama`.
+    pub architecture: String,
+    /// How many values all tensors have.
+    pub parameters: u64,
+    /// The longest sequence in tokens, as the file has it.
+    pub context: u64,
+    /// How many tokens there are.
+    pub vocabulary: u64,
+    /// How many values the row of a token has.
+    pub width: u64,
+    /// The type that most bytes of weights have, such as `Q4_0`.
+    pub quantization: String,
+    /// How text becomes tokens: `byte pairs` or `sentence pieces`.
+    pub tokenizer: String,
+    /// Where the template of chats comes from: `file`, or the built-in form whose tokens the vocabulary has, such as
+    /// `chatml`. Left out when there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub chat_template: Option<String>,
+    /// Tokens that one answer grew by in a second, at the proof. Left out when the model ended it at once.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens_per_second: Option<f64>,
+    /// Bytes of the weights, packed for the machine of the proof.
+    pub weight_bytes: u64,
 }
 
 /// One file of a package.
@@ -183,7 +214,7 @@ pub struct ProofBody {
 /// An engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EngineBody {
-    /// `onnxruntime` or `rten`.
+    /// `onnxruntime`, `rten` or `modelyard-llm`.
     pub name: String,
     /// As the engine reports it.
     pub version: String,

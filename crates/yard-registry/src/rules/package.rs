@@ -7,28 +7,38 @@ use yard_types::{Digest, PackagePath};
 
 use crate::{FileRecord, RegistryError, RegistryOptions};
 
-/// The model file: the only `*.onnx`, or `model.onnx` at the root when there are several.
+/// The extensions of model files.
+const MODEL_EXTENSIONS: [&str; 2] = ["onnx", "gguf"];
+/// What a model file is called at the root of a package when there are several.
+const MODEL_NAMES: [&str; 2] = ["model.onnx", "model.gguf"];
+
+/// The model file: the only `*.onnx` or `*.gguf`, or `model.onnx` or `model.gguf` at the root when there are several.
 pub(crate) fn find_model_file(files: &[FileRecord]) -> Result<&PackagePath, RegistryError> {
     const NAMED_IN_MESSAGE: usize = 8;
     if files.is_empty() {
         return Err(RegistryError::NoModelFile(
-            "the upload has no files: send a model.onnx first".to_owned(),
+            "the upload has no files: send a model.onnx or a model.gguf first".to_owned(),
         ));
     }
-    let is_model =
-        |path: &PackagePath| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"));
+    let is_model = |path: &PackagePath| {
+        let extension = path.extension().unwrap_or_default();
+        MODEL_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    };
     let models: Vec<&PackagePath> =
         files.iter().map(|file| &file.path).filter(|path| is_model(path)).collect();
     match models.as_slice() {
         [] => Err(RegistryError::NoModelFile(
-            "the package has no .onnx file: export the model to ONNX and push that".to_owned(),
+            "the package has no .onnx file and no .gguf file: export the model to ONNX, or a language model to GGUF, \
+             and push that"
+                .to_owned(),
         )),
         [model] => Ok(model),
         several => {
-            if let Some(model) = several.iter().find(|path| path.as_str() == "model.onnx") {
+            let mut named = several.iter().filter(|path| MODEL_NAMES.contains(&path.as_str()));
+            if let (Some(model), None) = (named.next(), named.next()) {
                 return Ok(model);
             }
-            let mut message = format!("the package has {} .onnx files (", several.len());
+            let mut message = format!("the package has {} model files (", several.len());
             for (place, path) in several.iter().take(NAMED_IN_MESSAGE).enumerate() {
                 let comma = if place == 0 { "" } else { ", " };
                 // Writing to a string cannot fail.
@@ -38,7 +48,7 @@ pub(crate) fn find_model_file(files: &[FileRecord]) -> Result<&PackagePath, Regi
                 message.push_str(", ...");
             }
             message.push_str(
-                "): keep one of them, or name the one to serve model.onnx at the root of the package",
+                "): keep one of them, or name the one to serve model.onnx or model.gguf at the root of the package",
             );
             Err(RegistryError::NoModelFile(message))
         }
@@ -110,11 +120,17 @@ mod tests {
     #[test]
     fn there_is_one_model_file() {
         check(&[], Err("no files"));
-        check(&["labels.json"], Err("no .onnx file"));
+        check(&["labels.json"], Err("no .onnx file and no .gguf file"));
         check(&["labels.json", "net.onnx"], Ok("net.onnx"));
         check(&["onnx/net.ONNX"], Ok("onnx/net.ONNX"));
         check(&["a.onnx", "model.onnx"], Ok("model.onnx"));
-        check(&["a.onnx", "sub/model.onnx"], Err("2 .onnx files (a.onnx, sub/model.onnx)"));
+        check(&["a.onnx", "sub/model.onnx"], Err("2 model files (a.onnx, sub/model.onnx)"));
+        check(&["tokenizer.json", "SmolLM2.Q4_0.GGUF"], Ok("SmolLM2.Q4_0.GGUF"));
+        check(&["a.gguf", "model.gguf"], Ok("model.gguf"));
+        check(&["a.gguf", "b.gguf"], Err("2 model files (a.gguf, b.gguf)"));
+        check(&["a.gguf", "b.onnx"], Err("2 model files (a.gguf, b.onnx): keep one of them"));
+        check(&["a.gguf", "model.onnx"], Ok("model.onnx"));
+        check(&["model.gguf", "model.onnx"], Err("2 model files (model.gguf, model.onnx)"));
         let many: Vec<String> = (0..9).map(|index| format!("{index}.onnx")).collect();
         check(&many.iter().map(String::as_str).collect::<Vec<_>>(), Err("7.onnx, ...)"));
     }

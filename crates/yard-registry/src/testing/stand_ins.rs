@@ -112,6 +112,7 @@ pub fn proof(main: &str) -> ProofRecord {
         golden_samples: 0,
         single_run: Some(Duration::from_micros(20)),
         memory_bytes: 1 << 20,
+        language: None,
     }
 }
 

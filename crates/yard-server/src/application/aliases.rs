@@ -38,6 +38,7 @@ impl Application {
             None => format!("{alias} to {version}"),
         };
         self.record(principal, "model.promote", model.as_str(), &detail).await?;
+        self.refresh_names().await?;
         switched?;
         Ok(Moved { from, to: version })
     }
@@ -59,6 +60,7 @@ impl Application {
         moved?;
         self.record(principal, "model.rollback", model.as_str(), &format!("{alias} from {from} to {to}"))
             .await?;
+        self.refresh_names().await?;
         switched?;
         Ok(Moved { from: Some(from), to })
     }
@@ -82,6 +84,7 @@ impl Application {
     ) -> Result<(), ApplicationError> {
         self.registry().remove_alias(model, alias, &registry_actor(principal)).await?;
         self.serving().refresh(model).await?;
+        self.refresh_names().await?;
         self.record(principal, "model.alias.remove", model.as_str(), alias.as_str()).await
     }
 

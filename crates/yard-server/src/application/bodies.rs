@@ -7,12 +7,12 @@ use std::{num::NonZeroUsize, time::Duration};
 use yard_access::{AuditEntry, CreatedKey, KeyRecord};
 use yard_api::management::{
     AliasBody, AliasMoveBody, AuditEntryBody, CreatedKey as CreatedKeyBody, EngineBody, FileBody,
-    JoiningBody, KeyBody, ModelBody, Passport, ProofBody, ProvenanceBody, ServingOptionsBody, SignatureBody,
-    TensorBody, UploadBody, VersionBody, WarmUpBody,
+    JoiningBody, KeyBody, LanguageBody, ModelBody, Passport, ProofBody, ProvenanceBody, ServingOptionsBody,
+    SignatureBody, TensorBody, UploadBody, VersionBody, WarmUpBody,
 };
 use yard_registry::{
-    AliasMove, AliasRecord, EngineStamp, FileRecord, JoiningRecord, ModelRecord, ProofRecord, Provenance,
-    QueueClassLimits, ServingOptions, UploadRecord, VersionRecord, WarmUpRecord,
+    AliasMove, AliasRecord, EngineStamp, FileRecord, JoiningRecord, LanguageRecord, ModelRecord, ProofRecord,
+    Provenance, QueueClassLimits, ServingOptions, UploadRecord, VersionRecord, WarmUpRecord,
 };
 use yard_types::{Dim, Signature, TensorSpec, VersionNumber};
 
@@ -46,6 +46,22 @@ pub(crate) fn version(version: &VersionRecord, aliases: &[AliasRecord]) -> Versi
         size: version.files.iter().map(|file| file.size).sum(),
         engine: version.proof.engine.name.clone(),
         aliases: own.map(|alias| alias.alias.to_string()).collect(),
+        language: version.proof.language.as_ref().map(language),
+    }
+}
+
+fn language(record: &LanguageRecord) -> LanguageBody {
+    LanguageBody {
+        architecture: record.architecture.clone(),
+        parameters: record.parameters,
+        context: record.context,
+        vocabulary: record.vocabulary,
+        width: record.width,
+        quantization: record.quantization.clone(),
+        tokenizer: record.tokenizer.clone(),
+        chat_template: record.chat_template.clone(),
+        tokens_per_second: record.tokens_per_second,
+        weight_bytes: record.weight_bytes,
     }
 }
 

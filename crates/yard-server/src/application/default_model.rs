@@ -9,7 +9,7 @@ const MAX_SHOWN: usize = 20;
 /// It cannot be said which model is meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoDefaultModel {
-    #[error("there is no model yet: push one first")]
+    #[error("there is no model yet that takes rows: push one first")]
     NoModels,
     #[error("the request names no model, and there are several: use /models/NAME/predict with one of {0}")]
     Several(String),

@@ -178,7 +178,8 @@ fn shown_state(status: &VersionStatus) -> (ModelState, String) {
 
 /// What runs a version, in the form that clients know from other servers.
 fn platform(record: &VersionRecord) -> String {
-    format!("{}_onnx", record.proof.engine.name)
+    let format = if record.proof.language.is_some() { "gguf" } else { "onnx" };
+    format!("{}_{format}", record.proof.engine.name)
 }
 
 fn statistics_of(

@@ -9,7 +9,7 @@ use yard_api::plain;
 use yard_serving::Lease;
 use yard_types::{Selector, Tensor};
 
-use super::{Stages, name_version, run};
+use super::{Stages, must_take_tensors, name_version, run};
 use crate::{
     dispatch::OwnedCall,
     failure::Failure,
@@ -48,6 +48,7 @@ pub(crate) async fn predict(call: &Call<'_>, body: &mut Incoming) -> Result<Answ
 pub(crate) async fn describe(call: &OwnedCall) -> Result<Answer, Failure> {
     let state = &call.state;
     let lease = plain_lease(state, &call.principal, call.parameter("model")).await?;
+    must_take_tensors(&lease)?;
     let version = lease.version().to_string();
     let description = plain::describe(lease.model().as_str(), &version, lease.signature());
     let mut answer = json(StatusCode::OK, &description)?;
@@ -67,6 +68,7 @@ async fn plain_lease(state: &ServerState, principal: &Principal, named: &str) ->
 }
 
 fn read(body: &bytes::Bytes, lease: &Lease) -> Result<Vec<Tensor>, Failure> {
+    must_take_tensors(lease)?;
     let signature = lease.signature();
     let named = plain::read_request(body, signature)?;
     Ok(signature.arrange(lease.model(), named)?)

@@ -11,7 +11,7 @@ use yard_api::v2::{
 use yard_serving::Lease;
 use yard_types::Tensor;
 
-use super::{Stages, lease, name_version, run};
+use super::{Stages, lease, must_take_tensors, name_version, run};
 use crate::{
     failure::Failure,
     heavy,
@@ -87,6 +87,7 @@ pub(crate) fn prepare(request: InferRequest<'_>, lease: &Lease) -> Result<Prepar
             format!("the request names another model than its path, which is for '{}'", lease.model());
         return Err(Failure::invalid(message).with_param("model_name"));
     }
+    must_take_tensors(lease)?;
     let signature = lease.signature();
     let forms = request.output_forms(lease.model(), signature)?;
     Ok(Prepared {

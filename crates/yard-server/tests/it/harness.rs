@@ -184,9 +184,14 @@ impl TestServer {
     }
 
     pub(crate) async fn push_bytes(&self, model: &str, bytes: Vec<u8>, commit: Value) -> Answer {
+        self.push_named(model, "model.onnx", bytes, commit).await
+    }
+
+    /// Pushes one file of this name.
+    pub(crate) async fn push_named(&self, model: &str, file: &str, bytes: Vec<u8>, commit: Value) -> Answer {
         let upload = self.post("/api/v1/uploads", json!({ "model": model })).await.expect(201).json();
         let id = upload["id"].as_str().unwrap();
-        let path = format!("/api/v1/uploads/{id}/files/model.onnx");
+        let path = format!("/api/v1/uploads/{id}/files/{file}");
         send(self.request(Method::PUT, &path).body(bytes)).await.expect(201);
         let committed = self.post(&format!("/api/v1/uploads/{id}/commit"), commit).await;
         assert!(committed.status.is_success(), "{committed:?}");

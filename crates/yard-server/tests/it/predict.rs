@@ -266,3 +266,29 @@ async fn the_repository_is_listed_loaded_and_unloaded() {
         send(server.request(Method::POST, "/v2/repository/models/absent/load")).await.expect(404).error();
     assert_eq!(error, "Request for unknown model: 'absent' is not found");
 }
+
+#[tokio::test]
+async fn a_language_model_is_listed_and_not_meant_by_requests_with_rows() {
+    let server = TestServer::start().await;
+    server.push_named("tiny", "tiny.gguf", b"GGUF".to_vec(), json!({})).await;
+    let rows = json!({"inputs": [vec![0.0; 64]]});
+    let error = server.post("/predict", rows.clone()).await.expect(400).error();
+    assert!(error.contains("no model yet that takes rows"), "{error}");
+    server.push("digits", &crate::harness::digits_file()).await;
+    let answer = server.post("/predict", rows.clone()).await.expect(200);
+    assert_eq!(answer.header("x-modelyard-model"), Some("digits"));
+
+    let version = server.get("/api/v1/models/tiny/versions/1").await.expect(200).json();
+    assert_eq!(
+        version["language"],
+        json!({"architecture": "llama", "parameters": 1000, "context": 96, "vocabulary": 261, "width": 64,
+            "quantization": "Q8_0", "tokenizer": "sentence pieces", "tokens_per_second": 61.5,
+            "weight_bytes": 1060})
+    );
+    let other = server.get("/api/v1/models/digits/versions/1").await.expect(200).json();
+    assert_eq!(other.get("language"), None);
+    let metadata = server.get("/v2/models/tiny").await.expect(200).json();
+    assert_eq!((&metadata["platform"], &metadata["inputs"]), (&json!("modelyard-llm_gguf"), &json!([])));
+    let index = send(server.request(Method::POST, "/v2/repository/index")).await.expect(200).json();
+    assert_eq!(index.as_array().unwrap().len(), 2, "{index}");
+}

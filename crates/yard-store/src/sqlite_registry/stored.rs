@@ -14,7 +14,7 @@ use yard_types::VersionNumber;
 
 use crate::columns::{backend, unusable};
 
-/// The only format so far, of each of the columns.
+/// The first format of each of the columns, and the only one of all but proofs.
 const FORMAT: u32 = 1;
 
 /// Reads the number alone.
@@ -101,7 +101,7 @@ pub(super) fn proof_to_json(proof: &ProofRecord) -> Result<String, StoreError> {
 }
 
 pub(super) fn proof_from_json(text: &str) -> Result<ProofRecord, StoreError> {
-    let stored: proof::StoredProof = read("proof_json", text)?;
+    let stored: proof::StoredProof = read_one_of(&[FORMAT, proof::LANGUAGE_FORMAT], "proof_json", text)?;
     stored.into_record().map_err(|error| unusable("proof_json", error))
 }
 
@@ -110,8 +110,16 @@ fn write(stored: &impl Serialize) -> Result<String, StoreError> {
 }
 
 fn read<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T, StoreError> {
+    read_one_of(&[FORMAT], column, text)
+}
+
+fn read_one_of<T: DeserializeOwned>(
+    known: &[u32],
+    column: &'static str,
+    text: &str,
+) -> Result<T, StoreError> {
     let Format { format } = serde_json::from_str(text).map_err(|error| unusable(column, error))?;
-    if format != FORMAT {
+    if !known.contains(&format) {
         return Err(unusable(column, UnknownFormat(format)));
     }
     serde_json::from_str(text).map_err(|error| unusable(column, error))

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use yard_api::management::{
-    AliasMoveBody, EngineBody, FileBody, JoiningBody, ProofBody, ProvenanceBody, SignatureBody, VersionBody,
-    WarmUpBody,
+    AliasMoveBody, EngineBody, FileBody, JoiningBody, LanguageBody, ProofBody, ProvenanceBody, SignatureBody,
+    VersionBody, WarmUpBody,
 };
 
 use super::*;
@@ -25,6 +25,7 @@ fn passport() -> Passport {
             size: 40_000,
             engine: "onnxruntime".into(),
             aliases: vec!["canary".into(), "production".into()],
+            language: None,
         },
         files: vec![FileBody { path: "digits.onnx".into(), digest: "d2".into(), size: 40_000 }],
         signature: SignatureBody {
@@ -112,4 +113,51 @@ fn a_model_that_is_not_batched_says_why() {
     let text = render(&passport);
     assert!(text.contains("requests run one by one: it scales over the whole tensor"), "{text}");
     assert!(text.contains("not run: too large"), "{text}");
+}
+
+#[test]
+fn a_language_model_reads_like_this() {
+    let mut passport = passport();
+    passport.version.language = Some(LanguageBody {
+        architecture: "llama".into(),
+        parameters: 134_515_008,
+        context: 8192,
+        vocabulary: 49_152,
+        width: 576,
+        quantization: "Q4_1".into(),
+        tokenizer: "byte pairs".into(),
+        chat_template: Some("file".into()),
+        tokens_per_second: Some(61.34),
+        weight_bytes: 88 << 20,
+    });
+    passport.signature = SignatureBody { inputs: vec![], outputs: vec![] };
+    passport.proof.engine = EngineBody { name: "modelyard-llm".into(), version: "0.1.0".into() };
+    passport.proof.joining =
+        JoiningBody { allowed: false, max_difference: None, reason: Some("a language model".into()) };
+    passport.proof.warm_up = WarmUpBody { shapes: None, skipped: Some("it wrote 16 tokens instead".into()) };
+    passport.proof.single_run_microseconds = None;
+    let text = render(&passport);
+    let expected = "
+
+Language model
+  Family         llama
+  Parameters     134515008
+  Context        8192 tokens
+  Vocabulary     49152 tokens, byte pairs
+  Width          576
+  Weights        mostly Q4_1, 88.00 MiB when loaded
+  Chat template  in the file
+  Speed          61.3 tokens a second (one answer, at proof)
+
+Proof
+  Engine     modelyard-llm 0.1.0
+  Main file  digits.onnx
+  First run  it wrote 16 tokens instead
+  Memory     1.43 MiB
+
+Files
+";
+    assert!(text.contains(expected), "{text}");
+    passport.version.language.as_mut().unwrap().chat_template = Some("chatml".into());
+    assert!(render(&passport).contains("Chat template  chatml, told by the vocabulary"), "{text}");
 }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use yard_registry::{EngineStamp, JoiningRecord, ProofRecord, WarmUpRecord};
+use yard_registry::{EngineStamp, JoiningRecord, LanguageRecord, ProofRecord, WarmUpRecord};
 use yard_types::{Dim, Signature, TensorSpec};
 
 use super::{FORMAT, nanoseconds};
+
+/// The format of the proof of a language model: the first one, and what the model is made of.
+pub(super) const LANGUAGE_FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +24,25 @@ pub(super) struct StoredProof {
     golden_samples: usize,
     single_run_ns: Option<u64>,
     memory_bytes: u64,
+    /// There in [`LANGUAGE_FORMAT`], and in no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<StoredLanguage>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredLanguage {
+    architecture: String,
+    parameters: u64,
+    context: u64,
+    vocabulary: u64,
+    width: u64,
+    quantization: String,
+    tokenizer: String,
+    chat_template: Option<String>,
+    /// A text, which keeps every bit.
+    tokens_per_second: Option<String>,
+    weight_bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,7 +94,7 @@ type Unusable = Box<dyn std::error::Error + Send + Sync>;
 impl StoredProof {
     pub(super) fn from_record(proof: &ProofRecord) -> Self {
         Self {
-            format: FORMAT,
+            format: if proof.language.is_some() { LANGUAGE_FORMAT } else { FORMAT },
             engine: StoredEngine { name: proof.engine.name.clone(), version: proof.engine.version.clone() },
             main: proof.main.to_string(),
             inputs: proof.signature.inputs.iter().map(StoredTensor::from_spec).collect(),
@@ -90,10 +112,16 @@ impl StoredProof {
             golden_samples: proof.golden_samples,
             single_run_ns: proof.single_run.map(nanoseconds),
             memory_bytes: proof.memory_bytes,
+            language: proof.language.as_ref().map(StoredLanguage::from_record),
         }
     }
 
     pub(super) fn into_record(self) -> Result<ProofRecord, Unusable> {
+        if self.language.is_some() != (self.format == LANGUAGE_FORMAT) {
+            return Err(
+                format!("format {} and what it says of a language model do not agree", self.format).into()
+            );
+        }
         Ok(ProofRecord {
             engine: EngineStamp { name: self.engine.name, version: self.engine.version },
             main: self.main.parse()?,
@@ -111,6 +139,39 @@ impl StoredProof {
             golden_samples: self.golden_samples,
             single_run: self.single_run_ns.map(Duration::from_nanos),
             memory_bytes: self.memory_bytes,
+            language: self.language.map(StoredLanguage::into_record).transpose()?,
+        })
+    }
+}
+
+impl StoredLanguage {
+    fn from_record(record: &LanguageRecord) -> Self {
+        Self {
+            architecture: record.architecture.clone(),
+            parameters: record.parameters,
+            context: record.context,
+            vocabulary: record.vocabulary,
+            width: record.width,
+            quantization: record.quantization.clone(),
+            tokenizer: record.tokenizer.clone(),
+            chat_template: record.chat_template.clone(),
+            tokens_per_second: record.tokens_per_second.map(|rate| format!("{rate:?}")),
+            weight_bytes: record.weight_bytes,
+        }
+    }
+
+    fn into_record(self) -> Result<LanguageRecord, Unusable> {
+        Ok(LanguageRecord {
+            architecture: self.architecture,
+            parameters: self.parameters,
+            context: self.context,
+            vocabulary: self.vocabulary,
+            width: self.width,
+            quantization: self.quantization,
+            tokenizer: self.tokenizer,
+            chat_template: self.chat_template,
+            tokens_per_second: self.tokens_per_second.map(|rate| rate.parse()).transpose()?,
+            weight_bytes: self.weight_bytes,
         })
     }
 }

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use yard_registry::{EngineStamp, JoiningRecord, WarmUpRecord};
+use yard_registry::{EngineStamp, JoiningRecord, LanguageRecord, WarmUpRecord};
 use yard_types::{DataType, Dim, Signature, TensorSpec};
 
 use super::*;
@@ -64,6 +64,7 @@ fn the_first_format_of_proofs_is_read() {
         golden_samples: 2,
         single_run: Some(Duration::from_nanos(1500)),
         memory_bytes: 1 << 20,
+        language: None,
     };
     assert_eq!(proof_from_json(sample).unwrap(), proof);
     assert_eq!(proof_to_json(&proof).unwrap(), sample);
@@ -75,6 +76,34 @@ fn the_first_format_of_proofs_is_read() {
     let proof = proof_from_json(sample).unwrap();
     assert_eq!(proof.joining, JoiningRecord::Refused { reason: "a".into() });
     assert_eq!(proof.warm_up, WarmUpRecord::Skipped { reason: "b".into() });
+}
+
+#[test]
+fn the_second_format_of_proofs_is_read() {
+    let sample = concat!(
+        r#"{"format":2,"engine":{"name":"modelyard-llm","version":"0.1.0"},"main":"m.gguf","inputs":[],"outputs":[],"#,
+        r#""joining":{"refused":{"reason":"a language model"}},"warm_up":{"skipped":{"reason":"it wrote"}},"#,
+        r#""golden_samples":0,"single_run_ns":null,"memory_bytes":7,"language":{"architecture":"llama","#,
+        r#""parameters":134515008,"context":8192,"vocabulary":49152,"width":576,"quantization":"Q4_1","#,
+        r#""tokenizer":"byte pairs","chat_template":"chatml","tokens_per_second":"61.3","weight_bytes":88000000}}"#
+    );
+    let language = LanguageRecord {
+        architecture: "llama".into(),
+        parameters: 134_515_008,
+        context: 8192,
+        vocabulary: 49_152,
+        width: 576,
+        quantization: "Q4_1".into(),
+        tokenizer: "byte pairs".into(),
+        chat_template: Some("chatml".into()),
+        tokens_per_second: Some(61.3),
+        weight_bytes: 88_000_000,
+    };
+    let proof = proof_from_json(sample).unwrap();
+    assert_eq!(proof.language, Some(language));
+    assert_eq!(proof_to_json(&proof).unwrap(), sample);
+    let other_format = sample.replace(r#""format":2"#, r#""format":1"#);
+    assert!(proof_from_json(&other_format).is_err(), "the first format knows no language models");
 }
 
 // === what does not fit ===
@@ -93,6 +122,21 @@ fn a_format_of_the_future_is_a_fault_and_not_a_guess() {
 
 fn dim() -> impl Strategy<Value = Dim> {
     prop_oneof![any::<usize>().prop_map(Dim::Fixed), ".{0,5}".prop_map(Dim::Symbol), Just(Dim::Any)]
+}
+
+prop_compose! {
+    fn language()(
+        (architecture, quantization, tokenizer) in (".{0,8}", ".{0,8}", ".{0,8}"),
+        numbers in any::<[u64; 5]>(),
+        chat_template in prop::option::of(".{0,8}"),
+        tokens_per_second in prop::option::of(prop::num::f64::POSITIVE),
+    ) -> LanguageRecord {
+        let [parameters, context, vocabulary, width, weight_bytes] = numbers;
+        LanguageRecord {
+            architecture, parameters, context, vocabulary, width, quantization, tokenizer, chat_template,
+            tokens_per_second, weight_bytes,
+        }
+    }
 }
 
 fn spec() -> impl Strategy<Value = TensorSpec> {
@@ -114,6 +158,7 @@ prop_compose! {
         golden_samples in any::<usize>(),
         run in any::<Option<u64>>(),
         memory_bytes in any::<u64>(),
+        language in prop::option::of(language()),
     ) -> ProofRecord {
         ProofRecord {
             engine: EngineStamp { name: "e".into(), version: "1".into() },
@@ -124,6 +169,7 @@ prop_compose! {
             golden_samples,
             single_run: run.map(Duration::from_nanos),
             memory_bytes,
+            language,
         }
     }
 }
