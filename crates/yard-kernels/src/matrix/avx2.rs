@@ -27,10 +27,11 @@ pub(super) fn kernel<F: Format>(rows: usize) -> TileKernel {
     }
 }
 
+/// A block's scales for eight rows, ready to multiply with.
 struct BlockScales {
     scale: __m256,
-    minimum: __m256,
-    halves: [__m256i; 2],
+    /// The minima, or the scales of a block's second half where it has its own.
+    second: __m256,
 }
 
 /// # Safety
@@ -85,9 +86,16 @@ unsafe fn halves_of_tile<F: Format, const ROWS: usize, const HALVES: usize>(
             for half in 0..HALVES {
                 let block_scales = load_scales::<F>(scales, first_half + half, headers[half]);
                 let numbers = numbers.add((first_half + half) * 32);
+                if F::SCALES as u8 == Scales::SuperHalves as u8 {
+                    let sums = sums_of_six_bits::<F, ROWS>(numbers, values, metas, &block_scales);
+                    for row in 0..ROWS {
+                        let scale = _mm256_set1_ps((*metas.add(row)).scale);
+                        totals[half][row] = _mm256_fmadd_ps(sums[row], scale, totals[half][row]);
+                    }
+                    continue;
+                }
                 let dots: [__m256i; ROWS] = match F::BITS {
                     8 => dots_of_bytes::<ROWS>(numbers, values),
-                    6 => dots_of_six_bits::<F, ROWS>(numbers, values, metas, &block_scales),
                     _ => dots_of_few_bits::<F, ROWS>(numbers, values, metas),
                 };
                 for row in 0..ROWS {
@@ -170,27 +178,27 @@ unsafe fn dots_of_few_bits<F: Format, const ROWS: usize>(
     }
 }
 
-/// Six bits. Products of two groups, in pairs, are at most `4 * 63 * 127` and fit a word.
+/// Six bits, with a scale for each half of a block: the sums of both, scaled. Products of two groups, in pairs, are at
+/// most `4 * 63 * 127` and fit a word.
 ///
 /// # Safety
 ///
 /// A block's numbers and rows are there.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn dots_of_six_bits<F: Format, const ROWS: usize>(
+unsafe fn sums_of_six_bits<F: Format, const ROWS: usize>(
     numbers: *const u8,
     values: *const i8,
     metas: *const BlockMeta,
     scales: &BlockScales,
-) -> [__m256i; ROWS] {
+) -> [__m256; ROWS] {
     let low_half = _mm256_set1_epi8(0x0f);
     let upper = _mm256_set1_epi8(0x30);
     let ones = _mm256_set1_epi16(1);
-    let mut dots = [_mm256_setzero_si256(); ROWS];
+    let mut sums = [_mm256_setzero_ps(); ROWS];
     // SAFETY: within what the caller vouches for.
     unsafe {
         for half in 0..2 {
-            let mut sums = [_mm256_setzero_si256(); ROWS];
             let bits = _mm256_loadu_si256(numbers.add(256 + half * 64).cast());
             let moved = [
                 _mm256_slli_epi16::<4>(bits),
@@ -198,33 +206,36 @@ unsafe fn dots_of_six_bits<F: Format, const ROWS: usize>(
                 bits,
                 _mm256_srli_epi16::<2>(bits),
             ];
-            for pair in 0..2 {
-                let mut words = [_mm256_setzero_si256(); ROWS];
-                for group in pair * 2..pair * 2 + 2 {
-                    let mut low = _mm256_loadu_si256(numbers.add(group * 64).cast());
-                    if half == 1 {
-                        low = _mm256_srli_epi16::<4>(low);
-                    }
-                    let low = _mm256_and_si256(low, low_half);
-                    let weights = _mm256_or_si256(low, _mm256_and_si256(moved[group], upper));
-                    for row in 0..ROWS {
-                        let product = _mm256_maddubs_epi16(weights, four(values, row, half * 4 + group));
-                        words[row] = _mm256_add_epi16(words[row], product);
-                    }
+            let mut weights = [_mm256_setzero_si256(); GROUPS / 2];
+            for group in 0..GROUPS / 2 {
+                let mut low = _mm256_loadu_si256(numbers.add(group * 64).cast());
+                if half == 1 {
+                    low = _mm256_srli_epi16::<4>(low);
                 }
-                for row in 0..ROWS {
-                    sums[row] = _mm256_add_epi32(sums[row], _mm256_madd_epi16(words[row], ones));
-                }
+                let low = _mm256_and_si256(low, low_half);
+                weights[group] = _mm256_or_si256(low, _mm256_and_si256(moved[group], upper));
             }
             for row in 0..ROWS {
                 let meta = &*metas.add(row);
                 let sum = if half == 0 { meta.low_sum } else { meta.high_sum };
-                let sum = _mm256_add_epi32(sums[row], _mm256_set1_epi32(-F::OFFSET * sum));
-                dots[row] = _mm256_add_epi32(dots[row], _mm256_mullo_epi32(sum, scales.halves[half]));
+                let mut dot = _mm256_set1_epi32(-F::OFFSET * sum);
+                for group in [0, 2] {
+                    let first = _mm256_maddubs_epi16(weights[group], four(values, row, half * 4 + group));
+                    let second =
+                        _mm256_maddubs_epi16(weights[group + 1], four(values, row, half * 4 + group + 1));
+                    let words = _mm256_add_epi16(first, second);
+                    dot = _mm256_add_epi32(dot, _mm256_madd_epi16(words, ones));
+                }
+                let dot = _mm256_cvtepi32_ps(dot);
+                sums[row] = if half == 0 {
+                    _mm256_mul_ps(dot, scales.scale)
+                } else {
+                    _mm256_fmadd_ps(dot, scales.second, sums[row])
+                };
             }
         }
     }
-    dots
+    sums
 }
 
 /// Eight bits. The instruction multiplies unsigned by signed bytes and saturates at words, so the weights give their
@@ -274,9 +285,10 @@ fn finish<F: Format>(dot: __m256i, scales: &BlockScales, meta: &BlockMeta, total
     let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(dot), _mm256_set1_ps(meta.scale));
     let total = _mm256_fmadd_ps(scaled, scales.scale, total);
     match F::SCALES {
+        // Products with scales for halves are finished where they are computed.
         Scales::One | Scales::SuperHalves => total,
         Scales::WithMinimum | Scales::SuperWithMinimum => {
-            _mm256_fmadd_ps(_mm256_set1_ps(meta.scaled_sum), scales.minimum, total)
+            _mm256_fmadd_ps(_mm256_set1_ps(meta.scaled_sum), scales.second, total)
         }
     }
 }
@@ -308,31 +320,29 @@ unsafe fn load_header<F: Format>(scales: *const u8, half: usize) -> (__m256, __m
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 unsafe fn load_scales<F: Format>(scales: *const u8, half: usize, header: (__m256, __m256)) -> BlockScales {
-    let zero = _mm256_setzero_ps();
-    let no_halves = [_mm256_setzero_si256(); 2];
     let bytes = scales.wrapping_add(half * HALF);
     // SAFETY: as many bytes as the format's block of scales has.
     unsafe {
         match F::SCALES {
-            Scales::One => BlockScales { scale: halves(scales, half), minimum: zero, halves: no_halves },
-            Scales::WithMinimum => BlockScales {
-                scale: halves(scales, half),
-                minimum: halves(scales.add(32), half),
-                halves: no_halves,
-            },
+            Scales::One => BlockScales { scale: halves(scales, half), second: _mm256_setzero_ps() },
+            Scales::WithMinimum => {
+                BlockScales { scale: halves(scales, half), second: halves(scales.add(32), half) }
+            }
             Scales::SuperWithMinimum => {
                 let scale = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.cast()));
                 let minimum = _mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes.add(TILE).cast()));
                 BlockScales {
                     scale: _mm256_mul_ps(header.0, _mm256_cvtepi32_ps(scale)),
-                    minimum: _mm256_mul_ps(header.1, _mm256_cvtepi32_ps(minimum)),
-                    halves: no_halves,
+                    second: _mm256_mul_ps(header.1, _mm256_cvtepi32_ps(minimum)),
                 }
             }
             Scales::SuperHalves => {
                 let low = _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.cast()));
                 let high = _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.add(TILE).cast()));
-                BlockScales { scale: header.0, minimum: zero, halves: [low, high] }
+                BlockScales {
+                    scale: _mm256_mul_ps(header.0, _mm256_cvtepi32_ps(low)),
+                    second: _mm256_mul_ps(header.0, _mm256_cvtepi32_ps(high)),
+                }
             }
         }
     }

@@ -27,9 +27,8 @@ pub(super) fn kernel<F: Format>(rows: usize) -> TileKernel {
 /// A block's scales for all rows, ready to multiply with.
 struct BlockScales {
     scale: __m512,
-    minimum: __m512,
-    /// Whole factors of the two halves of a block, where each has its own.
-    halves: [__m512i; 2],
+    /// The minima, or the scales of a block's second half where it has its own.
+    second: __m512,
 }
 
 /// # Safety
@@ -58,13 +57,13 @@ unsafe fn tile<F: Format, const ROWS: usize>(input: &TileInput, output: &mut Til
                 // Two rows at a time: their chains of dot products overlap.
                 let mut row = 0;
                 while row + 1 < ROWS {
-                    let [a, b] = dots::<F, 2>(&weights, &block_scales, values.add(row * 32), metas.add(row));
+                    let [a, b] = dots::<F, 2>(&weights, values.add(row * 32), metas.add(row));
                     totals[row] = finish::<F>(a, &block_scales, &*metas.add(row), totals[row]);
                     totals[row + 1] = finish::<F>(b, &block_scales, &*metas.add(row + 1), totals[row + 1]);
                     row += 2;
                 }
                 if row < ROWS {
-                    let [a] = dots::<F, 1>(&weights, &block_scales, values.add(row * 32), metas.add(row));
+                    let [a] = dots::<F, 1>(&weights, values.add(row * 32), metas.add(row));
                     totals[row] = finish::<F>(a, &block_scales, &*metas.add(row), totals[row]);
                 }
             }
@@ -80,7 +79,8 @@ unsafe fn tile<F: Format, const ROWS: usize>(input: &TileInput, output: &mut Til
     }
 }
 
-/// The whole dot products of `ROWS` neighbouring rows of activations with a block.
+/// The dot products of `ROWS` neighbouring rows of activations with a block: those of its two halves where each has a
+/// scale of its own, else the whole ones and zeros.
 ///
 /// # Safety
 ///
@@ -89,39 +89,34 @@ unsafe fn tile<F: Format, const ROWS: usize>(input: &TileInput, output: &mut Til
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn dots<F: Format, const ROWS: usize>(
     weights: &[__m512i; GROUPS],
-    scales: &BlockScales,
     values: *const i8,
     metas: *const BlockMeta,
-) -> [__m512i; ROWS] {
+) -> [[__m512i; 2]; ROWS] {
     // SAFETY of the reads: 32 numbers a row, and a meta a row.
-    let mut sums = [_mm512_setzero_si512(); ROWS];
+    let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
     if F::SCALES as u8 == Scales::SuperHalves as u8 {
-        let mut highs = [_mm512_setzero_si512(); ROWS];
         for row in 0..ROWS {
             let meta = unsafe { &*metas.add(row) };
-            sums[row] = _mm512_set1_epi32(-F::OFFSET * meta.low_sum);
-            highs[row] = _mm512_set1_epi32(-F::OFFSET * meta.high_sum);
+            sums[row][0] = _mm512_set1_epi32(-F::OFFSET * meta.low_sum);
+            sums[row][1] = _mm512_set1_epi32(-F::OFFSET * meta.high_sum);
         }
         for group in 0..GROUPS / 2 {
             for row in 0..ROWS {
-                sums[row] = dot(sums[row], weights[group], unsafe { four(values, row, group) });
-                highs[row] = dot(highs[row], weights[group + 4], unsafe { four(values, row, group + 4) });
+                let [low, high] = sums[row];
+                sums[row][0] = dot(low, weights[group], unsafe { four(values, row, group) });
+                sums[row][1] = dot(high, weights[group + 4], unsafe { four(values, row, group + 4) });
             }
-        }
-        for row in 0..ROWS {
-            let low = _mm512_mullo_epi32(sums[row], scales.halves[0]);
-            sums[row] = _mm512_add_epi32(low, _mm512_mullo_epi32(highs[row], scales.halves[1]));
         }
     } else {
         if F::OFFSET != 0 {
             for row in 0..ROWS {
                 let meta = unsafe { &*metas.add(row) };
-                sums[row] = _mm512_set1_epi32(-F::OFFSET * (meta.low_sum + meta.high_sum));
+                sums[row][0] = _mm512_set1_epi32(-F::OFFSET * (meta.low_sum + meta.high_sum));
             }
         }
         for group in 0..GROUPS {
             for row in 0..ROWS {
-                sums[row] = dot(sums[row], weights[group], unsafe { four(values, row, group) });
+                sums[row][0] = dot(sums[row][0], weights[group], unsafe { four(values, row, group) });
             }
         }
     }
@@ -144,8 +139,8 @@ unsafe fn one_row<F: Format>(
 ) -> __m512 {
     if F::SCALES as u8 == Scales::SuperHalves as u8 {
         // SAFETY: the caller's.
-        let [sum] = unsafe { dots::<F, 1>(weights, scales, values, meta) };
-        return finish::<F>(sum, scales, meta, total);
+        let [halves] = unsafe { dots::<F, 1>(weights, values, meta) };
+        return finish::<F>(halves, scales, meta, total);
     }
     let mut first = _mm512_set1_epi32(-F::OFFSET * (meta.low_sum + meta.high_sum));
     let mut second = _mm512_setzero_si512();
@@ -156,7 +151,7 @@ unsafe fn one_row<F: Format>(
             second = dot(second, weights[group + 4], four(values, 0, group + 4));
         }
     }
-    finish::<F>(_mm512_add_epi32(first, second), scales, meta, total)
+    finish::<F>([_mm512_add_epi32(first, second), _mm512_setzero_si512()], scales, meta, total)
 }
 
 #[inline]
@@ -180,13 +175,18 @@ unsafe fn four(values: *const i8, row: usize, group: usize) -> __m512i {
 /// Adds a block's part to a row's sums.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-fn finish<F: Format>(dot: __m512i, scales: &BlockScales, meta: &BlockMeta, total: __m512) -> __m512 {
-    let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(dot), _mm512_set1_ps(meta.scale));
-    let total = _mm512_fmadd_ps(scaled, scales.scale, total);
+fn finish<F: Format>(dots: [__m512i; 2], scales: &BlockScales, meta: &BlockMeta, total: __m512) -> __m512 {
+    let (first, scale) = (_mm512_cvtepi32_ps(dots[0]), _mm512_set1_ps(meta.scale));
     match F::SCALES {
-        Scales::One | Scales::SuperHalves => total,
+        Scales::One => _mm512_fmadd_ps(_mm512_mul_ps(first, scale), scales.scale, total),
         Scales::WithMinimum | Scales::SuperWithMinimum => {
-            _mm512_fmadd_ps(_mm512_set1_ps(meta.scaled_sum), scales.minimum, total)
+            let total = _mm512_fmadd_ps(_mm512_mul_ps(first, scale), scales.scale, total);
+            _mm512_fmadd_ps(_mm512_set1_ps(meta.scaled_sum), scales.second, total)
+        }
+        Scales::SuperHalves => {
+            let low = _mm512_mul_ps(first, scales.scale);
+            let both = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[1]), scales.second, low);
+            _mm512_fmadd_ps(both, scale, total)
         }
     }
 }
@@ -287,28 +287,26 @@ unsafe fn load_header<F: Format>(scales: *const u8) -> (__m512, __m512) {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn load_scales<F: Format>(scales: *const u8, header: (__m512, __m512)) -> BlockScales {
-    let zero = _mm512_setzero_ps();
-    let no_halves = [_mm512_setzero_si512(); 2];
     // SAFETY: as many bytes as the format's block of scales has.
     unsafe {
         match F::SCALES {
-            Scales::One => BlockScales { scale: halves(scales), minimum: zero, halves: no_halves },
-            Scales::WithMinimum => {
-                BlockScales { scale: halves(scales), minimum: halves(scales.add(32)), halves: no_halves }
-            }
+            Scales::One => BlockScales { scale: halves(scales), second: _mm512_setzero_ps() },
+            Scales::WithMinimum => BlockScales { scale: halves(scales), second: halves(scales.add(32)) },
             Scales::SuperWithMinimum => {
                 let scale = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales.cast()));
                 let minimum = _mm512_cvtepu8_epi32(_mm_loadu_si128(scales.add(16).cast()));
                 BlockScales {
                     scale: _mm512_mul_ps(header.0, _mm512_cvtepi32_ps(scale)),
-                    minimum: _mm512_mul_ps(header.1, _mm512_cvtepi32_ps(minimum)),
-                    halves: no_halves,
+                    second: _mm512_mul_ps(header.1, _mm512_cvtepi32_ps(minimum)),
                 }
             }
             Scales::SuperHalves => {
                 let low = _mm512_cvtepi8_epi32(_mm_loadu_si128(scales.cast()));
                 let high = _mm512_cvtepi8_epi32(_mm_loadu_si128(scales.add(16).cast()));
-                BlockScales { scale: header.0, minimum: zero, halves: [low, high] }
+                BlockScales {
+                    scale: _mm512_mul_ps(header.0, _mm512_cvtepi32_ps(low)),
+                    second: _mm512_mul_ps(header.0, _mm512_cvtepi32_ps(high)),
+                }
             }
         }
     }

@@ -19,10 +19,11 @@ pub(super) fn kernel<F: Format>(rows: usize) -> TileKernel {
     }
 }
 
+/// A block's scales for all rows, ready to multiply with.
 struct BlockScales {
     scale: [f32; TILE],
-    minimum: [f32; TILE],
-    halves: [[i32; TILE]; 2],
+    /// The minima, or the scales of a block's second half where it has its own.
+    second: [f32; TILE],
 }
 
 /// # Safety
@@ -53,7 +54,7 @@ unsafe fn tile<F: Format, const ROWS: usize>(input: &TileInput, output: &mut Til
         let weights = load_numbers::<F>(number_bytes);
         let block_scales = load_scales::<F>(scale_bytes, &header);
         for row in 0..ROWS {
-            let dots = dots::<F>(&weights, &block_scales, &rows[row]);
+            let dots = dots(&weights, &rows[row]);
             finish::<F>(&dots, &block_scales, &row_metas[row], &mut output.0[row]);
         }
         // SAFETY: at most one past the last block.
@@ -93,7 +94,8 @@ fn load_numbers<F: Format>(bytes: &[u8]) -> Weights {
     weights
 }
 
-fn dots<F: Format>(weights: &Weights, scales: &BlockScales, values: &[i8; BLOCK]) -> [i32; TILE] {
+/// The dot products of both halves of a block.
+fn dots(weights: &Weights, values: &[i8; BLOCK]) -> [[i32; TILE]; 2] {
     let mut sums = [[0_i32; TILE]; 2];
     for (group, columns) in weights.iter().enumerate() {
         for (column, rows) in columns.iter().enumerate() {
@@ -103,18 +105,26 @@ fn dots<F: Format>(weights: &Weights, scales: &BlockScales, values: &[i8; BLOCK]
             }
         }
     }
-    std::array::from_fn(|row| match F::SCALES {
-        Scales::SuperHalves => sums[0][row] * scales.halves[0][row] + sums[1][row] * scales.halves[1][row],
-        _ => sums[0][row] + sums[1][row],
-    })
+    sums
 }
 
-fn finish<F: Format>(dots: &[i32; TILE], scales: &BlockScales, meta: &BlockMeta, totals: &mut [f32; TILE]) {
+fn finish<F: Format>(
+    dots: &[[i32; TILE]; 2],
+    scales: &BlockScales,
+    meta: &BlockMeta,
+    totals: &mut [f32; TILE],
+) {
     for row in 0..TILE {
-        let scaled = dots[row] as f32 * meta.scale;
+        if matches!(F::SCALES, Scales::SuperHalves) {
+            let low = dots[0][row] as f32 * scales.scale[row];
+            let both = (dots[1][row] as f32).mul_add(scales.second[row], low);
+            totals[row] = both.mul_add(meta.scale, totals[row]);
+            continue;
+        }
+        let scaled = (dots[0][row] + dots[1][row]) as f32 * meta.scale;
         totals[row] = scaled.mul_add(scales.scale[row], totals[row]);
         if matches!(F::SCALES, Scales::WithMinimum | Scales::SuperWithMinimum) {
-            totals[row] = meta.scaled_sum.mul_add(scales.minimum[row], totals[row]);
+            totals[row] = meta.scaled_sum.mul_add(scales.second[row], totals[row]);
         }
     }
 }
@@ -129,21 +139,19 @@ fn load_header<F: Format>(bytes: &[u8]) -> ([f32; TILE], [f32; TILE]) {
 }
 
 fn load_scales<F: Format>(bytes: &[u8], header: &([f32; TILE], [f32; TILE])) -> BlockScales {
-    let zero = [0.0; TILE];
-    let no_halves = [[0; TILE]; 2];
     match F::SCALES {
-        Scales::One => BlockScales { scale: halves(bytes), minimum: zero, halves: no_halves },
-        Scales::WithMinimum => {
-            BlockScales { scale: halves(bytes), minimum: halves(&bytes[32..]), halves: no_halves }
-        }
+        Scales::One => BlockScales { scale: halves(bytes), second: [0.0; TILE] },
+        Scales::WithMinimum => BlockScales { scale: halves(bytes), second: halves(&bytes[32..]) },
         Scales::SuperWithMinimum => BlockScales {
             scale: std::array::from_fn(|row| header.0[row] * f32::from(bytes[row])),
-            minimum: std::array::from_fn(|row| header.1[row] * f32::from(bytes[TILE + row])),
-            halves: no_halves,
+            second: std::array::from_fn(|row| header.1[row] * f32::from(bytes[TILE + row])),
         },
         Scales::SuperHalves => {
-            let half = |start: usize| std::array::from_fn(|row| i32::from(bytes[start + row].cast_signed()));
-            BlockScales { scale: header.0, minimum: zero, halves: [half(0), half(TILE)] }
+            let signed = |at: usize| f32::from(bytes[at].cast_signed());
+            BlockScales {
+                scale: std::array::from_fn(|row| header.0[row] * signed(row)),
+                second: std::array::from_fn(|row| header.0[row] * signed(TILE + row)),
+            }
         }
     }
 }
