@@ -24,12 +24,12 @@ const WORTH_SHARING: usize = 16_384;
 #[repr(C)]
 pub(crate) struct BlockMeta {
     pub(crate) scale: f32,
-    /// The sum of the first 16 numbers.
-    pub(crate) low_sum: i32,
-    /// The sum of the other 16.
-    pub(crate) high_sum: i32,
     /// The scale times the sum of all.
     pub(crate) scaled_sum: f32,
+    /// What takes off an offset of 8 from all weights: `-8` times the sum of all. Other offsets are multiples of it.
+    pub(crate) offset: i32,
+    /// What takes off an offset of 32: `-32` times the sums of the first and of the other 16 numbers.
+    pub(crate) half_offsets: [i32; 2],
 }
 
 /// Which forms of a row are wanted: say it with [`crate::PackedMatrix::form`], joined with `|` when several matrices
@@ -266,11 +266,13 @@ impl Kernel for Quantize<'_> {
             let numbers = unsafe { &mut *numbers.as_mut_ptr().cast::<[[i8; WIDTH]; 2]>() };
             let low_sum = lanes.store_rounded(lanes.mul(low, inverse), &mut numbers[0]);
             let high_sum = lanes.store_rounded(lanes.mul(high, inverse), &mut numbers[1]);
-            let scaled_sum = scale * (low_sum + high_sum) as f32;
+            let sum = low_sum + high_sum;
+            let scaled_sum = scale * sum as f32;
             meta[0..4].copy_from_slice(&scale.to_ne_bytes());
-            meta[4..8].copy_from_slice(&low_sum.to_ne_bytes());
-            meta[8..12].copy_from_slice(&high_sum.to_ne_bytes());
-            meta[12..16].copy_from_slice(&scaled_sum.to_ne_bytes());
+            meta[4..8].copy_from_slice(&scaled_sum.to_ne_bytes());
+            meta[8..12].copy_from_slice(&(-8 * sum).to_ne_bytes());
+            meta[12..16].copy_from_slice(&(-32 * low_sum).to_ne_bytes());
+            meta[16..20].copy_from_slice(&(-32 * high_sum).to_ne_bytes());
         }
     }
 }

@@ -40,7 +40,8 @@ fn numbers_are_the_values_over_a_127th_of_the_largest() {
                     assert!((value - f32::from(*number) * meta.scale).abs() <= meta.scale * 0.501);
                 }
                 let sum = |numbers: &[i8]| numbers.iter().map(|number| i32::from(*number)).sum::<i32>();
-                assert_eq!((meta.low_sum, meta.high_sum), (sum(&numbers[..16]), sum(&numbers[16..])));
+                assert_eq!(meta.offset, -8 * sum(numbers));
+                assert_eq!(meta.half_offsets, [-32 * sum(&numbers[..16]), -32 * sum(&numbers[16..])]);
                 assert_eq!(meta.scaled_sum, meta.scale * sum(numbers) as f32);
             }
         }
@@ -76,7 +77,7 @@ fn blocks_of_zeros_and_tiny_values_are_zero_and_blocks_that_are_not_finite_spoil
             let blocks = row_of(&rows, 0);
             assert_eq!(
                 blocks[0],
-                ([0; BLOCK], BlockMeta { scale: 0.0, low_sum: 0, high_sum: 0, scaled_sum: 0.0 })
+                ([0; BLOCK], BlockMeta { scale: 0.0, scaled_sum: 0.0, offset: 0, half_offsets: [0, 0] })
             );
             assert_eq!(blocks[1].1.scale.is_nan(), spoilt);
             assert_eq!(blocks[1].1.scaled_sum.is_nan(), spoilt);

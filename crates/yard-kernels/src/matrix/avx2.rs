@@ -170,7 +170,10 @@ unsafe fn dots_of_few_bits<F: Format, const ROWS: usize>(
             }
             if F::OFFSET != 0 {
                 let meta = &*metas.add(row);
-                let offset = _mm256_set1_epi32(-F::OFFSET * (meta.low_sum + meta.high_sum));
+                let mut offset = _mm256_set1_epi32(meta.offset);
+                if F::OFFSET == 16 {
+                    offset = _mm256_slli_epi32::<1>(offset);
+                }
                 dots[row] = _mm256_add_epi32(dots[row], offset);
             }
         }
@@ -217,8 +220,7 @@ unsafe fn sums_of_six_bits<F: Format, const ROWS: usize>(
             }
             for row in 0..ROWS {
                 let meta = &*metas.add(row);
-                let sum = if half == 0 { meta.low_sum } else { meta.high_sum };
-                let mut dot = _mm256_set1_epi32(-F::OFFSET * sum);
+                let mut dot = _mm256_set1_epi32(meta.half_offsets[half]);
                 for group in [0, 2] {
                     let first = _mm256_maddubs_epi16(weights[group], four(values, row, half * 4 + group));
                     let second =

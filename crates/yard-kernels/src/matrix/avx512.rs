@@ -97,8 +97,7 @@ unsafe fn dots<F: Format, const ROWS: usize>(
     if F::SCALES as u8 == Scales::SuperHalves as u8 {
         for row in 0..ROWS {
             let meta = unsafe { &*metas.add(row) };
-            sums[row][0] = _mm512_set1_epi32(-F::OFFSET * meta.low_sum);
-            sums[row][1] = _mm512_set1_epi32(-F::OFFSET * meta.high_sum);
+            sums[row] = meta.half_offsets.map(|offset| _mm512_set1_epi32(offset));
         }
         for group in 0..GROUPS / 2 {
             for row in 0..ROWS {
@@ -111,7 +110,7 @@ unsafe fn dots<F: Format, const ROWS: usize>(
         if F::OFFSET != 0 {
             for row in 0..ROWS {
                 let meta = unsafe { &*metas.add(row) };
-                sums[row][0] = _mm512_set1_epi32(-F::OFFSET * (meta.low_sum + meta.high_sum));
+                sums[row][0] = offset::<F>(meta);
             }
         }
         for group in 0..GROUPS {
@@ -142,7 +141,7 @@ unsafe fn one_row<F: Format>(
         let [halves] = unsafe { dots::<F, 1>(weights, values, meta) };
         return finish::<F>(halves, scales, meta, total);
     }
-    let mut first = _mm512_set1_epi32(-F::OFFSET * (meta.low_sum + meta.high_sum));
+    let mut first = offset::<F>(meta);
     let mut second = _mm512_setzero_si512();
     for group in 0..GROUPS / 2 {
         // SAFETY: the caller's.
@@ -152,6 +151,20 @@ unsafe fn one_row<F: Format>(
         }
     }
     finish::<F>([_mm512_add_epi32(first, second), _mm512_setzero_si512()], scales, meta, total)
+}
+
+/// What takes a format's offset off the dot products with a row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn offset<F: Format>(meta: &BlockMeta) -> __m512i {
+    let eight = _mm512_set1_epi32(meta.offset);
+    match F::OFFSET {
+        0 => _mm512_setzero_si512(),
+        8 => eight,
+        16 => _mm512_slli_epi32::<1>(eight),
+        128 => _mm512_slli_epi32::<4>(eight),
+        other => _mm512_set1_epi32(meta.offset / 8 * other),
+    }
 }
 
 #[inline]
