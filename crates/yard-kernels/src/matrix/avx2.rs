@@ -2,9 +2,10 @@
 //! long as they fit.
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
 
-use super::format::{BLOCKS_A_SUPER, Format, Scales, TILE, TileInput, TileKernel, TileOutput};
-use crate::activations::BlockMeta;
+use super::format::{BLOCK, BLOCKS_A_SUPER, Format, Scales, TILE, TileInput, TileKernel, TileOutput};
+use crate::activations::{BlockMeta, GROUP};
 
 /// Groups of four columns in a block.
 const GROUPS: usize = 8;
@@ -12,18 +13,31 @@ const GROUPS: usize = 8;
 const HALF: usize = TILE / 2;
 /// How far ahead weights are asked for.
 const PREFETCH_BYTES: usize = 4096;
-/// Rows of activations that the registers have room for.
-pub(super) const ROWS: usize = 4;
+/// Rows of activations whose sums have room in registers, for half a tile.
+const ROWS: usize = 4;
 /// Rows of activations with which both halves of a tile have room: weights are then read from end to end.
 const ROWS_IN_ONE_PASS: usize = 2;
 
-/// The kernel for so many rows, which are at most four.
+/// Rows with which a format is fastest. Five and six bits cost so much to unpack that it is better done once for a
+/// whole group, with sums in memory.
+pub(super) const fn rows_at_once<F: Format>() -> usize {
+    match F::BITS {
+        5 | 6 => GROUP,
+        _ => ROWS,
+    }
+}
+
+/// The kernel for so many rows, which are at most eight.
 pub(super) fn kernel<F: Format>(rows: usize) -> TileKernel {
     match rows {
         1 => tile::<F, 1>,
         2 => tile::<F, 2>,
         3 => tile::<F, 3>,
-        _ => tile::<F, ROWS>,
+        4 => tile::<F, ROWS>,
+        5 => tile::<F, 5>,
+        6 => tile::<F, 6>,
+        7 => tile::<F, 7>,
+        _ => tile::<F, GROUP>,
     }
 }
 
@@ -41,7 +55,9 @@ struct BlockScales {
 unsafe fn tile<F: Format, const ROWS: usize>(input: &TileInput, output: &mut TileOutput) {
     // SAFETY: the caller's; a tile has two halves.
     unsafe {
-        if ROWS <= ROWS_IN_ONE_PASS {
+        if ROWS > self::ROWS && rows_at_once::<F>() > self::ROWS {
+            many_rows::<F>(input, black_box(ROWS), output);
+        } else if ROWS <= ROWS_IN_ONE_PASS {
             halves_of_tile::<F, ROWS, 2>(input, 0, output);
         } else {
             halves_of_tile::<F, ROWS, 1>(input, 0, output);
@@ -120,6 +136,150 @@ unsafe fn halves_of_tile<F: Format, const ROWS: usize, const HALVES: usize>(
     }
 }
 
+/// Both halves of the sixteen rows, with sums in memory: a block's numbers are unpacked once for all rows. The number of
+/// rows is a variable so that their loop stays one: unrolled it would need far more registers than there are.
+///
+/// # Safety
+///
+/// As [`TileKernel`], for `rows`, which are at most eight.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn many_rows<F: Format>(input: &TileInput, rows: usize, output: &mut TileOutput) {
+    let mut numbers = input.numbers;
+    let mut scales = input.scales;
+    let mut values = input.rows.values;
+    let mut metas = input.rows.meta;
+    let mut headers = [(_mm256_setzero_ps(), _mm256_setzero_ps()); 2];
+    output.0[..rows].fill([0.0; TILE]);
+    for block in 0..input.blocks {
+        // SAFETY: the pointers are within the blocks that the caller vouches for; prefetching never faults.
+        unsafe {
+            if F::HAS_HEADER && block % BLOCKS_A_SUPER == 0 {
+                headers = [load_header::<F>(scales, 0), load_header::<F>(scales, 1)];
+                scales = scales.add(F::SCALES.header_bytes());
+            }
+            for line in 0..F::NUMBER_BYTES / 64 {
+                _mm_prefetch::<_MM_HINT_T0>(numbers.wrapping_add(PREFETCH_BYTES + line * 64).cast());
+            }
+            for half in 0..2 {
+                let block_scales = load_scales::<F>(scales, half, headers[half]);
+                let weights = load_numbers::<F>(numbers.add(half * HALF * 4));
+                for row in 0..rows {
+                    let total = output.0[row].as_mut_ptr().add(half * HALF);
+                    let (values, meta) = (values.add(row * BLOCK), &*metas.add(row));
+                    let sum = add_row::<F>(&weights, &block_scales, values, meta, _mm256_load_ps(total));
+                    _mm256_store_ps(total, sum);
+                }
+            }
+            numbers = numbers.add(F::NUMBER_BYTES);
+            scales = scales.add(F::SCALES.block_bytes());
+            values = values.byte_add(input.rows.stride);
+            metas = metas.byte_add(input.rows.stride);
+        }
+    }
+}
+
+/// The numbers of half a tile's rows, of five or six bits, group by group.
+///
+/// # Safety
+///
+/// A block's numbers are there, from the half on.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn load_numbers<F: Format>(numbers: *const u8) -> [__m256i; GROUPS] {
+    // SAFETY: the caller's.
+    let load = |at: usize| unsafe { _mm256_loadu_si256(numbers.add(at).cast()) };
+    let low_half = _mm256_set1_epi8(0x0f);
+    let mut weights = [_mm256_setzero_si256(); GROUPS];
+    for group in 0..GROUPS / 2 {
+        let both = load(group * 64);
+        weights[group] = _mm256_and_si256(both, low_half);
+        weights[group + 4] = _mm256_and_si256(_mm256_srli_epi16::<4>(both), low_half);
+    }
+    let upper = _mm256_set1_epi8(if F::BITS == 5 { 0x10 } else { 0x30 });
+    let moved = if F::BITS == 5 {
+        let bits = load(256);
+        [
+            _mm256_slli_epi16::<4>(bits),
+            _mm256_slli_epi16::<3>(bits),
+            _mm256_slli_epi16::<2>(bits),
+            _mm256_slli_epi16::<1>(bits),
+            bits,
+            _mm256_srli_epi16::<1>(bits),
+            _mm256_srli_epi16::<2>(bits),
+            _mm256_srli_epi16::<3>(bits),
+        ]
+    } else {
+        let (low, high) = (load(256), load(320));
+        [
+            _mm256_slli_epi16::<4>(low),
+            _mm256_slli_epi16::<2>(low),
+            low,
+            _mm256_srli_epi16::<2>(low),
+            _mm256_slli_epi16::<4>(high),
+            _mm256_slli_epi16::<2>(high),
+            high,
+            _mm256_srli_epi16::<2>(high),
+        ]
+    };
+    for group in 0..GROUPS {
+        weights[group] = _mm256_or_si256(weights[group], _mm256_and_si256(moved[group], upper));
+    }
+    weights
+}
+
+/// A row's sums with a block's part. How many products fit a word is said at [`dots_of_few_bits`] and
+/// [`sums_of_six_bits`].
+///
+/// # Safety
+///
+/// 32 numbers are there.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn add_row<F: Format>(
+    weights: &[__m256i; GROUPS],
+    scales: &BlockScales,
+    values: *const i8,
+    meta: &BlockMeta,
+    total: __m256,
+) -> __m256 {
+    let ones = _mm256_set1_epi16(1);
+    let two = |group: usize| {
+        // SAFETY: the caller's.
+        let (first, second) = unsafe { (four(values, 0, group), four(values, 0, group + 1)) };
+        let first = _mm256_maddubs_epi16(weights[group], first);
+        _mm256_add_epi16(first, _mm256_maddubs_epi16(weights[group + 1], second))
+    };
+    let pairs = [two(0), two(2), two(4), two(6)];
+    if F::SCALES as u8 == Scales::SuperHalves as u8 {
+        let halves = [0, 1].map(|half| {
+            let first = _mm256_madd_epi16(pairs[half * 2], ones);
+            let second = _mm256_madd_epi16(pairs[half * 2 + 1], ones);
+            let offset = _mm256_set1_epi32(meta.half_offsets[half]);
+            _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_add_epi32(first, offset), second))
+        });
+        let low = _mm256_mul_ps(halves[0], scales.scale);
+        let both = _mm256_fmadd_ps(halves[1], scales.second, low);
+        return _mm256_fmadd_ps(both, _mm256_set1_ps(meta.scale), total);
+    }
+    let (low, high) = (_mm256_add_epi16(pairs[0], pairs[1]), _mm256_add_epi16(pairs[2], pairs[3]));
+    let dot = _mm256_add_epi32(_mm256_madd_epi16(low, ones), _mm256_madd_epi16(high, ones));
+    finish::<F>(_mm256_add_epi32(dot, offset::<F>(meta)), scales, meta, total)
+}
+
+/// What takes a format's offset off the dot products with a row.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn offset<F: Format>(meta: &BlockMeta) -> __m256i {
+    let eight = _mm256_set1_epi32(meta.offset);
+    match F::OFFSET {
+        0 => _mm256_setzero_si256(),
+        8 => eight,
+        16 => _mm256_slli_epi32::<1>(eight),
+        other => _mm256_set1_epi32(meta.offset / 8 * other),
+    }
+}
+
 /// Four or five bits. Products of four groups, in pairs, are at most `8 * 31 * 127` and fit a word; with four bits those
 /// of all eight groups do.
 ///
@@ -170,11 +330,7 @@ unsafe fn dots_of_few_bits<F: Format, const ROWS: usize>(
             }
             if F::OFFSET != 0 {
                 let meta = &*metas.add(row);
-                let mut offset = _mm256_set1_epi32(meta.offset);
-                if F::OFFSET == 16 {
-                    offset = _mm256_slli_epi32::<1>(offset);
-                }
-                dots[row] = _mm256_add_epi32(dots[row], offset);
+                dots[row] = _mm256_add_epi32(dots[row], offset::<F>(meta));
             }
         }
         dots

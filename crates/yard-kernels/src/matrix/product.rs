@@ -252,7 +252,7 @@ impl<'a> TileProduct<'a> {
     #[inline(always)]
     fn new<L: Lanes>(cpu: Cpu, weights: &'a PackedMatrix) -> Self {
         match kernels(cpu, weights.kind) {
-            Some(kernels) => Self { weights, rows: rows_at_once(cpu), kernels: Some(kernels) },
+            Some((rows, kernels)) => Self { weights, rows, kernels: Some(kernels) },
             None => Self { weights, rows: L::FLOAT_ROWS, kernels: None },
         }
     }
@@ -307,26 +307,18 @@ impl<'a> TileProduct<'a> {
     }
 }
 
-/// Rows that a path's kernels for quantized weights work on at once.
-fn rows_at_once(cpu: Cpu) -> usize {
-    match cpu.path() {
-        #[cfg(target_arch = "x86_64")]
-        Path::Avx2 => super::avx2::ROWS,
-        _ => GROUP,
-    }
-}
-
-/// A path's kernels for a type, for each number of rows from one on; `None` for floats.
-fn kernels(cpu: Cpu, kind: BlockType) -> Option<[TileKernel; GROUP]> {
-    fn of<F: Format>(cpu: Cpu) -> Option<[TileKernel; GROUP]> {
-        let kernel = match cpu.path() {
+/// How many rows a path's kernels for a type work on at once, and those for each number of rows from one on; `None` for
+/// floats.
+fn kernels(cpu: Cpu, kind: BlockType) -> Option<(usize, [TileKernel; GROUP])> {
+    fn of<F: Format>(cpu: Cpu) -> Option<(usize, [TileKernel; GROUP])> {
+        let (rows, kernel): (usize, fn(usize) -> TileKernel) = match cpu.path() {
             #[cfg(target_arch = "x86_64")]
-            Path::Avx512Vnni => super::avx512::kernel::<F>,
+            Path::Avx512Vnni => (GROUP, super::avx512::kernel::<F>),
             #[cfg(target_arch = "x86_64")]
-            Path::Avx2 => super::avx2::kernel::<F>,
-            _ => portable::kernel::<F>,
+            Path::Avx2 => (super::avx2::rows_at_once::<F>(), super::avx2::kernel::<F>),
+            _ => (GROUP, portable::kernel::<F>),
         };
-        Some(std::array::from_fn(|index| kernel(index + 1)))
+        Some((rows, std::array::from_fn(|index| kernel(index + 1))))
     }
     match kind {
         BlockType::F32 | BlockType::F16 | BlockType::BF16 => None,
