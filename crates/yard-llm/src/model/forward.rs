@@ -6,6 +6,7 @@ use yard_kernels::{
 
 use super::{
     Model, Scratch,
+    scratch::Angles,
     weights::{Layer, Linear, NormWeights},
 };
 use crate::{
@@ -64,8 +65,8 @@ impl Model {
         parts: &mut [Part<'_>],
         logits: &mut Vec<f32>,
     ) -> Result<(), LlmError> {
-        self.layers(machine, cache, scratch, parts)?;
-        self.head(machine, scratch, parts, logits)?;
+        self.layers(machine, cache, scratch, parts, |part| part.logits.count(part.tokens.len()))?;
+        self.head(machine, scratch, logits)?;
         grow_sequences(parts);
         Ok(())
     }
@@ -85,24 +86,35 @@ impl Model {
         parts: &mut [Part<'_>],
         rows: &mut Vec<f32>,
     ) -> Result<(), LlmError> {
-        self.layers(machine, cache, scratch, parts)?;
+        self.layers(machine, cache, scratch, parts, |part| part.tokens.len())?;
         self.norm(machine, &self.weights.last_norm, &scratch.rows, rows)?;
         grow_sequences(parts);
         Ok(())
     }
 
+    /// Leaves the rows of the last tokens of each part, as many as `wanted` says. Of the others the last layer computes
+    /// keys and values only: nothing would read what comes after them.
     fn layers(
         &self,
         machine: &Machine,
         cache: &mut KeyValueCache,
         scratch: &mut Scratch,
         parts: &[Part<'_>],
+        wanted: fn(&Part<'_>) -> usize,
     ) -> Result<(), LlmError> {
         self.check(cache, parts)?;
         self.embed(scratch, parts)?;
-        self.prepare_positions(scratch, parts);
+        scratch.slots.clear();
+        for part in parts {
+            scratch.slots.extend(part.sequence.slots(part.sequence.len(), part.tokens.len()));
+        }
+        let all = last_rows(parts, |part| part.tokens.len());
+        let wanted = last_rows(parts, wanted);
+        self.prepare_angles(&mut scratch.angles, &all);
+        let last = self.weights.layers.len().saturating_sub(1);
         for (number, layer) in self.weights.layers.iter().enumerate() {
-            self.attention(machine, cache, scratch, parts, number, layer)?;
+            let asking = if number == last { &wanted } else { &all };
+            self.attention(machine, cache, scratch, StepRows { all: &all, asking }, number, layer)?;
             self.feed_forward(machine, scratch, layer)?;
         }
         Ok(())
@@ -132,7 +144,7 @@ impl Model {
         let width = self.config.width;
         let count: usize = parts.iter().map(|part| part.tokens.len()).sum();
         grow(&mut scratch.rows, count, width)?;
-        grow(&mut scratch.wanted, 1, width)?;
+        grow(&mut scratch.at_position, 1, width)?;
         let tokens = parts.iter().flat_map(|part| {
             let first = part.sequence.len();
             part.tokens.iter().enumerate().map(move |(number, token)| (first + number, *token))
@@ -144,89 +156,85 @@ impl Model {
                 row.iter_mut().for_each(|value| *value *= scale);
             }
             if let Some(positions) = &self.weights.positions {
-                positions.read(position, &mut scratch.wanted)?;
-                row.iter_mut().zip(&scratch.wanted).for_each(|(value, add)| *value += add);
+                positions.read(position, &mut scratch.at_position)?;
+                row.iter_mut().zip(&scratch.at_position).for_each(|(value, add)| *value += add);
             }
         }
         Ok(())
     }
 
-    /// Where keys and values go, and how far each row turns: the same for all layers.
-    fn prepare_positions(&self, scratch: &mut Scratch, parts: &[Part<'_>]) {
-        scratch.slots.clear();
-        for part in parts {
-            scratch.slots.extend(part.sequence.slots(part.sequence.len(), part.tokens.len()));
-        }
-        let positions = || {
-            parts.iter().flat_map(|part| {
-                let first = part.sequence.len();
-                first..first + part.tokens.len()
-            })
-        };
+    /// How far each row turns: the same for all layers.
+    fn prepare_angles(&self, angles: &mut Angles, sequences: &[SequenceRows<'_>]) {
+        let positions =
+            || sequences.iter().flat_map(|rows| rows.first_position..rows.first_position + rows.rows);
         if let Some(rotation) = &self.rotation {
-            scratch.angles.everywhere.prepare(&rotation.everywhere, positions());
+            angles.everywhere.prepare(&rotation.everywhere, positions());
             if let Some(in_window) = &rotation.in_window {
-                scratch.angles.in_window.prepare(in_window, positions());
+                angles.in_window.prepare(in_window, positions());
             }
         }
     }
 
+    /// Writes the keys and values of all rows, and leaves the rows that ask.
     fn attention(
         &self,
         machine: &Machine,
         cache: &mut KeyValueCache,
         scratch: &mut Scratch,
-        parts: &[Part<'_>],
+        step: StepRows<'_>,
         number: usize,
         layer: &Layer,
     ) -> Result<(), LlmError> {
         let config = &self.config;
-        let count = scratch.slots.len();
+        let (count, asking) = (count_rows(step.all), count_rows(step.asking));
         let Scratch { rows, normed, query, key, value, attended, activations, slots, angles, .. } = scratch;
-        for (buffer, width) in [
-            (&mut *query, config.query_width()),
-            (key, config.key_width()),
-            (value, config.key_width()),
-            (attended, config.query_width()),
+        for (buffer, rows, width) in [
+            (&mut *query, asking, config.query_width()),
+            (key, count, config.key_width()),
+            (value, count, config.key_width()),
+            (attended, asking, config.query_width()),
         ] {
-            grow(buffer, count, width)?;
+            grow(buffer, rows, width)?;
         }
 
         self.norm(machine, &layer.attention_norm, rows, normed)?;
         let form = layer.query.weights.form() | layer.key.weights.form() | layer.value.weights.form();
         activations.0.prepare(machine, normed, config.width, form)?;
-        machine.multiply(
-            &activations.0,
-            &mut [layer.query.product(query), layer.key.product(key), layer.value.product(value)],
-        )?;
-        let epsilon = config.norm.epsilon;
-        if let Some(weight) = &layer.query_norm {
-            machine.rms_norm_in_place(query, weight, epsilon)?;
+        let (to_key, to_value) = (layer.key.product(key), layer.value.product(value));
+        if asking == count {
+            machine.multiply(&activations.0, &mut [layer.query.product(query), to_key, to_value])?;
+        } else {
+            machine.multiply(&activations.0, &mut [to_key, to_value])?;
         }
+        let window = config.window_of(number);
+        let epsilon = config.norm.epsilon;
         if let Some(weight) = &layer.key_norm {
             machine.rms_norm_in_place(key, weight, epsilon)?;
         }
-        let window = config.window_of(number);
         if let Some((angles, pairing)) = self.angles(angles, window.is_some()) {
-            machine.rotate(angles, pairing, config.head_size, query)?;
             machine.rotate(angles, pairing, config.head_size, key)?;
         }
         cache.write(machine, number, slots, key, value)?;
+        if asking < count {
+            step.keep_asking(rows, config.width);
+            step.keep_asking(normed, config.width);
+            self.prepare_angles(angles, step.asking);
+            activations.0.prepare(machine, normed, config.width, form)?;
+            machine.multiply(&activations.0, &mut [layer.query.product(query)])?;
+        }
+        if let Some(weight) = &layer.query_norm {
+            machine.rms_norm_in_place(query, weight, epsilon)?;
+        }
+        if let Some((angles, pairing)) = self.angles(angles, window.is_some()) {
+            machine.rotate(angles, pairing, config.head_size, query)?;
+        }
         let options = AttentionOptions {
             query_heads: config.heads,
             scale: config.attention_scale,
             window,
             soft_cap: config.attention_cap,
         };
-        let sequences: Vec<SequenceRows<'_>> = parts
-            .iter()
-            .map(|part| SequenceRows {
-                pages: part.sequence.pages(),
-                first_position: part.sequence.len(),
-                rows: part.tokens.len(),
-            })
-            .collect();
-        machine.attend(cache.layer(number), &options, &sequences, query, attended)?;
+        machine.attend(cache.layer(number), &options, step.asking, query, attended)?;
         let output = &layer.attention_output;
         activations.0.prepare(machine, attended, config.query_width(), output.weights.form())?;
         self.join(machine, scratch, output, layer.attention_post_norm.as_ref())
@@ -234,8 +242,8 @@ impl Model {
 
     fn feed_forward(&self, machine: &Machine, scratch: &mut Scratch, layer: &Layer) -> Result<(), LlmError> {
         let config = &self.config;
-        let Scratch { rows, normed, inner, activations, slots, .. } = scratch;
-        grow(inner, slots.len(), config.inner_width)?;
+        let Scratch { rows, normed, inner, activations, .. } = scratch;
+        grow(inner, rows.len() / config.width, config.inner_width)?;
         self.norm(machine, &layer.inner_norm, rows, normed)?;
         let gate_form = layer.gate.as_ref().map_or(layer.up.weights.form(), |gate| gate.weights.form());
         activations.0.prepare(machine, normed, config.width, layer.up.weights.form() | gate_form)?;
@@ -271,30 +279,15 @@ impl Model {
         Ok(machine.add(rows, normed)?)
     }
 
-    fn head(
-        &self,
-        machine: &Machine,
-        scratch: &mut Scratch,
-        parts: &[Part<'_>],
-        logits: &mut Vec<f32>,
-    ) -> Result<(), LlmError> {
+    fn head(&self, machine: &Machine, scratch: &mut Scratch, logits: &mut Vec<f32>) -> Result<(), LlmError> {
         let width = self.config.width;
-        let Scratch { rows, normed, wanted, activations, .. } = scratch;
-        let count: usize = parts.iter().map(|part| part.logits.count(part.tokens.len())).sum();
-        grow(wanted, count, width)?;
-        wanted.clear();
-        let mut end = 0;
-        for part in parts {
-            end += part.tokens.len();
-            let count = part.logits.count(part.tokens.len());
-            wanted.extend_from_slice(&rows[(end - count) * width..end * width]);
-        }
+        let Scratch { rows, normed, activations, .. } = scratch;
         let head = &self.weights.head;
-        grow(logits, count, self.vocabulary())?;
+        grow(logits, rows.len() / width, self.vocabulary())?;
         if logits.is_empty() {
             return Ok(());
         }
-        self.norm(machine, &self.weights.last_norm, wanted, normed)?;
+        self.norm(machine, &self.weights.last_norm, rows, normed)?;
         activations.0.prepare(machine, normed, width, head.weights.form())?;
         machine.multiply(&activations.0, &mut [head.product(logits)])?;
         if let Some(cap) = self.config.logit_cap {
@@ -320,15 +313,46 @@ impl Model {
         Ok(())
     }
 
-    fn angles<'a>(
-        &self,
-        angles: &'a super::scratch::Angles,
-        in_window: bool,
-    ) -> Option<(&'a RopeAngles, RopePairing)> {
+    fn angles<'a>(&self, angles: &'a Angles, in_window: bool) -> Option<(&'a RopeAngles, RopePairing)> {
         let Positions::Rotary(rotary) = &self.config.positions else { return None };
         let own = in_window && rotary.base_in_window.is_some();
         Some((if own { &angles.in_window } else { &angles.everywhere }, rotary.pairing))
     }
+}
+
+/// The rows of a step, sequence by sequence.
+#[derive(Clone, Copy)]
+struct StepRows<'a> {
+    all: &'a [SequenceRows<'a>],
+    /// The last ones of each sequence: those of which more than keys and values is needed.
+    asking: &'a [SequenceRows<'a>],
+}
+
+impl StepRows<'_> {
+    /// Leaves of all rows those that ask.
+    fn keep_asking(self, values: &mut Vec<f32>, width: usize) {
+        let (mut end, mut kept) = (0, 0);
+        for (all, asking) in self.all.iter().zip(self.asking) {
+            end += all.rows;
+            values.copy_within((end - asking.rows) * width..end * width, kept * width);
+            kept += asking.rows;
+        }
+        values.truncate(kept * width);
+    }
+}
+
+/// So many of the last rows of each part.
+fn last_rows<'a>(parts: &'a [Part<'_>], count: fn(&Part<'_>) -> usize) -> Vec<SequenceRows<'a>> {
+    let rows_of = |part: &'a Part<'_>| {
+        let rows = count(part);
+        let first_position = part.sequence.len() + part.tokens.len() - rows;
+        SequenceRows { pages: part.sequence.pages(), first_position, rows }
+    };
+    parts.iter().map(rows_of).collect()
+}
+
+fn count_rows(sequences: &[SequenceRows<'_>]) -> usize {
+    sequences.iter().map(|sequence| sequence.rows).sum()
 }
 
 fn grow_sequences(parts: &mut [Part<'_>]) {

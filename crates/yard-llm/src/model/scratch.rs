@@ -13,7 +13,8 @@ pub struct Scratch {
     pub(super) value: Vec<f32>,
     pub(super) attended: Vec<f32>,
     pub(super) inner: Vec<f32>,
-    pub(super) wanted: Vec<f32>,
+    /// What is added to a row for where it stands.
+    pub(super) at_position: Vec<f32>,
     pub(super) activations: Activations,
     pub(super) slots: Vec<PageSlot>,
     pub(super) angles: Angles,
