@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::pages::{Element, KeyValuePages, PAGE_POSITIONS};
 use super::plan::{Block, CHUNK, CHUNK_PAGES, SPAN_CHUNKS, Token};
-use super::tile::{AddValues, ChunkPages, Line, MOST_ROWS, ScoreRows, Scores, Seen, weigh};
+use super::tile::{AddValues, CapScores, ChunkPages, Line, MOST_ROWS, ScoreRows, Scores, Seen, Weigh};
 use super::{AttentionOptions, SequenceRows};
 use crate::memory::SharedSlice;
 use crate::simd::{Kernel, Lanes, WIDTH};
@@ -254,14 +254,12 @@ impl<E: Element> Kernel for ChunkOfTokens<'_, '_, '_, E> {
                 pages: from / PAGE_POSITIONS..to.div_ceil(PAGE_POSITIONS),
                 scores: &mut scores,
             });
-            for row in 0..count {
-                if !positions[row].is_empty() {
-                    let result = &mut partial.results[(start + row) * lines..(start + row + 1) * lines];
-                    let seen = &mut partial.seen[start + row];
-                    weigh(lanes, &mut scores[row], &positions[row], task.options.soft_cap, seen, result);
-                }
+            if let Some(cap) = task.options.soft_cap {
+                lanes.call(CapScores { scores: &mut scores[..count], cap });
             }
             let results = &mut partial.results[start * lines..(start + count) * lines];
+            let seen = &mut partial.seen[start..start + count];
+            lanes.call(Weigh { scores: &mut scores[..count], positions, seen, lines, results });
             add_rows(lanes, &scores[..count], &pages, positions, lines, results);
         }
     }

@@ -210,51 +210,124 @@ impl Seen {
     pub(super) const NOTHING: Self = Self { largest: f32::NEG_INFINITY, sums: Line::ZERO };
 }
 
-/// Turns a row's scores of some positions into weights relative to the largest score so far, and brings what was seen
-/// before in line with it. The positions are not none.
+/// Turns the scores of some rows into weights relative to the largest scores so far, and brings what was seen before
+/// in line with them. For each row the positions that it sees, which may be none.
+pub(super) struct Weigh<'a> {
+    pub(super) scores: &'a mut [[Line; CHUNK_PAGES]],
+    pub(super) positions: &'a [Range<usize>],
+    pub(super) seen: &'a mut [Seen],
+    pub(super) lines: usize,
+    pub(super) results: &'a mut [Line],
+}
+
+impl Kernel for Weigh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        let Self { scores, positions, seen, lines, results } = self;
+        // A lane for each row, so that one exponential does for all.
+        let (mut before, mut largest) = (Line::ZERO, Line::ZERO);
+        for (row, scores) in scores.iter_mut().enumerate() {
+            if !positions[row].is_empty() {
+                before.0[row] = seen[row].largest;
+                largest.0[row] = largest_of(lanes, scores, &positions[row], seen[row].largest);
+            }
+        }
+        // Nothing seen before is nothing to bring in line.
+        let grows = |row: usize| largest.0[row] > before.0[row] && before.0[row] > f32::NEG_INFINITY;
+        if (0..scores.len()).any(grows) {
+            let mut factors = Line::ZERO;
+            lanes.store(lanes.exp(lanes.sub(lanes.load(&before.0), lanes.load(&largest.0))), &mut factors.0);
+            for row in 0..scores.len() {
+                // A factor of one changes nothing.
+                let factor = lanes.splat(if grows(row) { factors.0[row] } else { 1.0 });
+                let sums = &mut seen[row].sums.0;
+                lanes.store(lanes.mul(lanes.load(sums), factor), sums);
+                for line in &mut results[row * lines..(row + 1) * lines] {
+                    lanes.store(lanes.mul(lanes.load(&line.0), factor), &mut line.0);
+                }
+            }
+        }
+        for (row, scores) in scores.iter_mut().enumerate() {
+            if !positions[row].is_empty() {
+                seen[row].largest = largest.0[row];
+                weights_of(lanes, scores, &positions[row], &mut seen[row]);
+            }
+        }
+    }
+}
+
+/// Holds scores between a number and its negative.
+pub(super) struct CapScores<'a> {
+    pub(super) scores: &'a mut [[Line; CHUNK_PAGES]],
+    pub(super) cap: f32,
+}
+
+impl Kernel for CapScores<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self, lanes: L) {
+        for score in self.scores.as_flattened_mut() {
+            let tanh = lanes.tanh(lanes.mul(lanes.load(&score.0), lanes.splat(1.0 / self.cap)));
+            lanes.store(lanes.mul(lanes.splat(self.cap), tanh), &mut score.0);
+        }
+    }
+}
+
+/// The largest of a row's scores and of those before. Scores of positions that the row does not see are overwritten.
 #[inline(always)]
-pub(super) fn weigh<L: Lanes>(
+fn largest_of<L: Lanes>(
     lanes: L,
     scores: &mut [Line; CHUNK_PAGES],
     positions: &Range<usize>,
-    soft_cap: Option<f32>,
-    seen: &mut Seen,
-    result: &mut [Line],
-) {
-    let pages = positions.start / PAGE_POSITIONS..positions.end.div_ceil(PAGE_POSITIONS);
-    let nothing = lanes.splat(f32::NEG_INFINITY);
-    let mut largest = lanes.splat(seen.largest);
-    for page in pages.clone() {
-        let mut score = lanes.load(&scores[page].0);
-        if let Some(cap) = soft_cap {
-            let tanh = lanes.tanh(lanes.mul(score, lanes.splat(1.0 / cap)));
-            score = lanes.mul(lanes.splat(cap), tanh);
+    before: f32,
+) -> f32 {
+    let mut largest = lanes.splat(before);
+    if *positions == (0..CHUNK) {
+        for score in scores {
+            largest = lanes.max(lanes.load(&score.0), largest);
         }
+        return lanes.largest(largest);
+    }
+    let nothing = lanes.splat(f32::NEG_INFINITY);
+    for page in positions.start / PAGE_POSITIONS..positions.end.div_ceil(PAGE_POSITIONS) {
         let start = page * PAGE_POSITIONS;
+        let mut score = lanes.first(positions.end - start, lanes.load(&scores[page].0), nothing);
         if positions.start > start {
             score = lanes.first(positions.start - start, nothing, score);
-        }
-        if positions.end < start + PAGE_POSITIONS {
-            score = lanes.first(positions.end - start, score, nothing);
         }
         lanes.store(score, &mut scores[page].0);
         largest = lanes.max(score, largest);
     }
-    let largest = lanes.largest(largest);
+    lanes.largest(largest)
+}
+
+/// Turns a row's scores into weights and adds them up.
+#[inline(always)]
+fn weights_of<L: Lanes>(
+    lanes: L,
+    scores: &mut [Line; CHUNK_PAGES],
+    positions: &Range<usize>,
+    seen: &mut Seen,
+) {
+    let largest = lanes.splat(seen.largest);
     let mut sums = lanes.load(&seen.sums.0);
-    // Nothing seen before is nothing to bring in line, and a factor of one changes nothing.
-    if largest > seen.largest && seen.largest > f32::NEG_INFINITY {
-        let factor = lanes.exp(lanes.splat(seen.largest - largest));
-        sums = lanes.mul(sums, factor);
-        for line in result {
-            lanes.store(lanes.mul(lanes.load(&line.0), factor), &mut line.0);
+    if *positions == (0..CHUNK) {
+        for score in scores {
+            let weight = lanes.exp(lanes.sub(lanes.load(&score.0), largest));
+            sums = lanes.add(sums, weight);
+            lanes.store(weight, &mut score.0);
         }
+        lanes.store(sums, &mut seen.sums.0);
+        return;
     }
-    for page in pages {
-        let weight = lanes.exp(lanes.sub(lanes.load(&scores[page].0), lanes.splat(largest)));
+    let zero = lanes.splat(0.0);
+    for page in positions.start / PAGE_POSITIONS..positions.end.div_ceil(PAGE_POSITIONS) {
+        let weight = lanes.exp(lanes.sub(lanes.load(&scores[page].0), largest));
         // Positions left out must weigh nothing, not almost nothing.
         let start = page * PAGE_POSITIONS;
-        let zero = lanes.splat(0.0);
         let mut weight = lanes.first(positions.end - start, weight, zero);
         if positions.start > start {
             weight = lanes.first(positions.start - start, zero, weight);
@@ -263,5 +336,4 @@ pub(super) fn weigh<L: Lanes>(
         lanes.store(weight, &mut scores[page].0);
     }
     lanes.store(sums, &mut seen.sums.0);
-    seen.largest = largest;
 }
