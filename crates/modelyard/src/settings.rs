@@ -9,6 +9,7 @@ mod values;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use yard_language::LanguageOptions;
 use yard_registry::RegistryOptions;
 use yard_server::ServerOptions;
 use yard_serving::ServingSettings;
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) server: ServerOptions,
     /// Queues, batches and threads.
     pub(crate) serving: ServingSettings,
+    /// The processes of language models.
+    pub(crate) language: LanguageOptions,
     /// What may be pushed.
     pub(crate) registry: RegistryOptions,
     /// The child process that proves a pushed model.
@@ -78,6 +81,7 @@ impl Default for Settings {
             io_threads: NonZeroUsize::new(cores.get() / 2).unwrap_or(NonZeroUsize::MIN),
             server: ServerOptions::default(),
             serving: ServingSettings::default(),
+            language: LanguageOptions::default(),
             registry: RegistryOptions::new(PathBuf::new()),
             proof: ProofSettings {
                 timeout: Duration::from_secs(120),

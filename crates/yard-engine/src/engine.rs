@@ -1,6 +1,6 @@
 //! The two traits.
 
-use std::{fmt, num::NonZeroUsize, sync::Arc};
+use std::{any::Any, fmt, num::NonZeroUsize, sync::Arc};
 
 use yard_types::{Signature, Tensor};
 
@@ -53,6 +53,11 @@ pub trait LoadedModel: fmt::Debug + Send + Sync {
     /// Runs the model on inputs in the order of the signature, already checked against it, and gives its outputs in the
     /// order of the signature.
     fn predict(&self, inputs: &[Tensor], control: &RunControl) -> Result<Vec<Tensor>, PredictError>;
+
+    /// What else it offers, for whoever knows its type: models that are not asked in tensors have something.
+    fn service(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        None
+    }
 }
 
 impl Default for LoadOptions {

@@ -18,7 +18,9 @@ use yard_types::ModelName;
 
 use crate::{
     failure::Failure,
+    gate::RequestId,
     http::{Answer, Call, Payload, json_bytes},
+    openai,
     routes::Endpoint as E,
     state::ServerState,
 };
@@ -34,6 +36,7 @@ pub(crate) struct OwnedCall {
     pub(crate) principal: Principal,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
+    pub(crate) request_id: RequestId,
     parameters: Vec<(&'static str, String)>,
 }
 
@@ -44,6 +47,7 @@ impl OwnedCall {
             principal: call.principal.clone(),
             headers: call.parts.headers.clone(),
             query: call.parts.uri.query().map(str::to_owned),
+            request_id: call.request_id.clone(),
             parameters: call.parameters.to_owned(),
         }
     }
@@ -81,6 +85,13 @@ pub(crate) async fn run(endpoint: E, call: OwnedCall, payload: Payload) -> Resul
         E::ModelConfig => v2::model_config(call).await,
         E::ModelStatistics => v2::model_statistics(call).await,
         E::RepositoryIndex => v2::repository_index(call, &payload).await,
+        E::ListOpenAiModels => openai::list(call).await,
+        E::ShowOpenAiModel => openai::show(call).await,
+        E::ChatCompletions => openai::chat(call, &payload).await,
+        E::Completions => openai::complete(call, &payload).await,
+        E::Embeddings => openai::embed(call, &payload).await,
+        E::Tokenize => openai::tokenize(call, &payload).await,
+        E::Detokenize => openai::detokenize(call, &payload).await,
         E::LoadModel => v2::load(call, &payload).await,
         E::UnloadModel => v2::unload(call, &payload).await,
         E::DescribeDefault | E::DescribeModel => describe(call).await,

@@ -10,6 +10,7 @@ use tonic::Code;
 use yard_access::AccessError;
 use yard_api::{RequestError, v2::ResponseError};
 use yard_jobs::JobsError;
+use yard_language::LanguageError;
 use yard_registry::RegistryError;
 use yard_serving::ServingError;
 use yard_types::{Coded, ErrorCode, SignatureMismatch};
@@ -18,6 +19,8 @@ use crate::application::{ApplicationError, NoDefaultModel};
 
 /// After this long a place in a full queue of jobs may be free.
 const FULL_QUEUE_WAIT: Duration = Duration::from_secs(10);
+/// A model's process is there again, or has room again, after about so long.
+const RESTART_WAIT: Duration = Duration::from_secs(2);
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Failure {
     pub(crate) param: Option<Cow<'static, str>>,
     /// When another try may succeed.
     pub(crate) retry_after: Option<Duration>,
+    /// What it is called in OpenAI's API, where that has a word of its own.
+    pub(crate) detail: Option<&'static str>,
     /// Requests a minute of the key that sent too many.
     pub(crate) rate_limit: Option<u32>,
     /// The methods that the route has, when the request used another: this makes it a 405.
@@ -44,6 +49,7 @@ impl Failure {
             message: message.into(),
             param: None,
             retry_after: None,
+            detail: None,
             rate_limit: None,
             allow: None,
             close: false,
@@ -80,6 +86,11 @@ impl Failure {
 
     pub(crate) fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
+        self
+    }
+
+    pub(crate) const fn with_detail(mut self, detail: &'static str) -> Self {
+        self.detail = Some(detail);
         self
     }
 
@@ -188,6 +199,13 @@ impl From<ApplicationError> for Failure {
             error @ (ApplicationError::NoJobs | ApplicationError::DataSetInUse { .. }) => Self::of(error),
             ApplicationError::Member { member, message } => Self::invalid(message).with_param(member),
         }
+    }
+}
+
+impl From<LanguageError> for Failure {
+    fn from(error: LanguageError) -> Self {
+        let retry_after = (error.code() == ErrorCode::Unavailable).then_some(RESTART_WAIT);
+        Self { retry_after, ..Self::of(error) }
     }
 }
 

@@ -11,5 +11,5 @@ pub(crate) use body::{BodyLimits, declares_json, gunzip, read_body, stream_body}
 pub(crate) use budget::{BodyBudget, BodyCharge};
 pub(crate) use compress::{accepted_encoding, compress};
 pub(crate) use query::QueryParameters;
-pub(crate) use response::{Answer, AnswerBody, empty, json, json_bytes, text};
+pub(crate) use response::{Answer, AnswerBody, empty, json, json_bytes, openai_error, text};
 pub(crate) use service::{Call, HttpService, Payload};

@@ -15,6 +15,7 @@ mod heavy;
 mod http;
 mod metrics;
 mod net;
+mod openai;
 mod openapi;
 mod options;
 mod predict;

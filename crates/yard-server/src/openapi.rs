@@ -33,6 +33,7 @@ pub(crate) fn build() -> Result<Value, serde_json::Error> {
         },
         "tags": [
             {"name": "inference", "description": "Open Inference Protocol V2"},
+            {"name": "language", "description": "OpenAI's API for language models"},
             {"name": "plain", "description": "Rows in, predictions out"},
             {"name": "management", "description": "Models, versions, uploads, jobs, data sets, keys"},
             {"name": "operations", "description": "Health and metrics"},
@@ -42,6 +43,18 @@ pub(crate) fn build() -> Result<Value, serde_json::Error> {
             "schemas": yard_api::openapi::schemas()?,
             "responses": {
                 "Failure": failure(&reference("ErrorBody")),
+                "OpenAiFailure": failure(&json!({
+                    "type": "object", "required": ["error"], "properties": {"error": {
+                        "type": "object",
+                        "required": ["message", "type", "param", "code"],
+                        "properties": {
+                            "message": {"type": "string"},
+                            "type": {"type": "string"},
+                            "param": {"type": ["string", "null"]},
+                            "code": {"type": "string"},
+                        },
+                    }},
+                })),
                 "PlainFailure": failure(&json!({
                     "type": "object", "required": ["error"], "properties": {"error": {"type": "string"}},
                 })),
@@ -83,7 +96,7 @@ fn operation(route: &Route) -> Value {
                 "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
             });
         }
-        (Body::Json | Body::Tensors | Body::Messages, schema) => {
+        (Body::Json | Body::Prompt | Body::Tensors | Body::Messages, schema) => {
             let schema = schema.map_or_else(|| json!({"type": "object"}), reference);
             operation["requestBody"] = json!({"content": {"application/json": {"schema": schema}}});
         }
@@ -101,12 +114,16 @@ fn operation_id(route: &Route) -> String {
     if ROUTES.iter().any(|other| is_twin(&other)) && route.pattern.contains("{version}") {
         name.push_str("OfVersion");
     }
+    if route.pattern.starts_with("/openai/") {
+        name.push_str("UnderOpenai");
+    }
     name
 }
 
 fn tag(route: &Route) -> &'static str {
     match route.pattern.split('/').nth(1) {
         Some("v2") => "inference",
+        Some("v1" | "openai" | "tokenize" | "detokenize") => "language",
         Some("api") => "management",
         Some("health" | "metrics") => "operations",
         _ => "plain",
@@ -126,6 +143,7 @@ fn parameters(route: &Route) -> Vec<Value> {
             "alias" => "The name of an alias",
             "upload" => "The id of an upload",
             "key" => "The id of a key",
+            "id" => "A language model: NAME, NAME@ALIAS or NAME:VERSION",
             "job" => "The id of a job",
             "data_set" => "The name of a data set",
             _ => "The path of a file inside its package; may hold slashes",
@@ -171,6 +189,7 @@ fn parameters(route: &Route) -> Vec<Value> {
 fn responses(route: &Route) -> Value {
     let failure = match route.errors {
         ErrorStyle::Own => "Failure",
+        ErrorStyle::OpenAi => "OpenAiFailure",
         ErrorStyle::Plain => "PlainFailure",
     };
     let (status, schema) = answer_schema(route.endpoint);

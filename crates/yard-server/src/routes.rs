@@ -64,6 +64,8 @@ pub(crate) enum Body {
     Nothing,
     /// A JSON document; our own routes want it declared as such.
     Json,
+    /// A JSON document with texts: larger than others.
+    Prompt,
     /// Tensors or rows, in JSON or binary, whatever the client calls them.
     Tensors,
     /// A file, streamed.
@@ -77,6 +79,8 @@ pub(crate) enum Body {
 pub(crate) enum ErrorStyle {
     /// `{"error": {"code", "message", "param", "request_id"}}`.
     Own,
+    /// `{"error": {"message", "type", "param", "code"}}`, as clients of OpenAI's API expect.
+    OpenAi,
     /// `{"error": "text"}`, as clients of the Open Inference Protocol expect.
     Plain,
 }
@@ -102,6 +106,13 @@ pub(crate) enum Endpoint {
     ModelConfig,
     ModelStatistics,
     Infer,
+    ListOpenAiModels,
+    ShowOpenAiModel,
+    ChatCompletions,
+    Completions,
+    Embeddings,
+    Tokenize,
+    Detokenize,
     RepositoryIndex,
     LoadModel,
     UnloadModel,
@@ -235,7 +246,11 @@ impl ErrorStyle {
     /// The style of a path that is not routed.
     pub(crate) fn of_path(path: &str) -> Self {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        if matches!(first, "v1" | "v2") { Self::Plain } else { Self::Own }
+        match first {
+            "v1" | "openai" => Self::OpenAi,
+            "v2" => Self::Plain,
+            _ => Self::Own,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A hold on a loaded version, and the path of one request through it.
 
 use std::{
+    any::Any,
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -94,6 +95,11 @@ impl Lease {
     /// What the version takes and gives.
     pub fn signature(&self) -> &Arc<Signature> {
         &self.version.signature
+    }
+
+    /// What else the version offers, if it is of this type: see [`yard_engine::LoadedModel::service`].
+    pub fn service<Service: Any + Send + Sync>(&self) -> Option<Arc<Service>> {
+        self.version.model().service()?.downcast().ok()
     }
 
     /// Answers a request whose inputs stand in the order of the signature (see [`Signature::arrange`]).

@@ -12,15 +12,21 @@ mod messages {
 use yard_types::ErrorCode;
 
 pub use messages::{
-    Begun, Bias, Element, EmbedRequest, EmbedResponse, Embedding, EndReason, Ended, GenerateEvent,
+    Begun, Bias, Chat, ChatMessage, ChatToolCall, DecodeRequest, DecodeResponse, Element, EmbedRequest,
+    EmbedResponse, Embedding, EncodeRequest, EncodeResponse, EndReason, Ended, GenerateEvent,
     GenerateRequest, GenerateResponse, Grammar, LoadEvent, LoadRequest, LoadResponse, Loaded, Pooling,
-    Priority, Refusal, Sampling, StatsRequest, StatsResponse, Token, TokenProbability, Usage, embed_response,
-    generate_event, generate_response, grammar, load_response,
+    Priority, Refusal, Sampling, StatsRequest, StatsResponse, Terms, Text, Token, TokenProbability, Tokens,
+    Usage, decode_response, embed_response, encode_request, encode_response, generate_event,
+    generate_response, grammar, load_response,
 };
 
 /// The kind of a [`crate::Request`] that carries a [`LoadRequest`]; its events carry [`LoadEvent`]s and its answer a
 /// [`LoadResponse`].
 pub const LOAD: &str = "load";
+/// The kind of a [`crate::Request`] that carries an [`EncodeRequest`]; its answer carries an [`EncodeResponse`].
+pub const ENCODE: &str = "encode";
+/// The kind of a [`crate::Request`] that carries a [`DecodeRequest`]; its answer carries a [`DecodeResponse`].
+pub const DECODE: &str = "decode";
 /// The kind of a [`crate::Request`] that carries a [`GenerateRequest`]; its events carry [`GenerateEvent`]s and its answer
 /// a [`GenerateResponse`].
 pub const GENERATE: &str = "generate";

@@ -35,7 +35,7 @@ const TRAINING: &[&str] = &["burn", "yard-training"];
 const DATA: &[&str] = &["arrow-array", "parquet", "yard-data"];
 
 /// The right-hand column of the crate map, as data. A new crate needs a row.
-pub(super) const LAYERS: [Layer; 27] = [
+pub(super) const LAYERS: [Layer; 28] = [
     // Wires all the others together, so it knows them; what it may not name itself, the owners say.
     Layer { name: "modelyard", may_not_know: &[TRAINING, DATA, &["modelyard-lab", "xtask", "yard-bench"]] },
     Layer {
@@ -241,6 +241,20 @@ pub(super) const LAYERS: [Layer; 27] = [
         ],
     },
     // Knows models, not who asks for them.
+    Layer {
+        name: "yard-language",
+        may_not_know: &[
+            HTTP,
+            SQL,
+            RUNTIMES,
+            SERVER,
+            SERVICES,
+            WIRING,
+            TRAINING,
+            DATA,
+            &["yard-api", "yard-chat", "yard-gguf", "yard-kernels", "yard-llm"],
+        ],
+    },
     Layer {
         name: "yard-llm",
         may_not_know: &[

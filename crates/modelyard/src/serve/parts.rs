@@ -11,11 +11,13 @@ use anyhow::{Context as _, Result};
 use yard_access::Access;
 use yard_engine::Engine;
 use yard_jobs::{Capacity, Jobs, SchedulerOptions};
+use yard_language::{LanguageEngine, LanguageOptions};
 use yard_registry::ArtifactStore;
 use yard_registry::{Clock as _, EngineStamp, SystemClock};
 use yard_server::{Application, ApplicationParts, JobResults, JobService, RegistrySource, Server};
 use yard_serving::Serving;
 use yard_store::{AdminKeyFile, DataDirectory, Database, DatabaseOptions, SqliteAuditStore, SqliteKeyStore};
+use yard_worker::WorkerCommand;
 
 use crate::{
     settings::{JobSettings, Settings},
@@ -49,7 +51,7 @@ impl Parts {
         let database = Database::open(&data_directory.database(), &DatabaseOptions::default())
             .await
             .context("cannot open the database")?;
-        let engines = engines(library.as_deref());
+        let engines = engines(library.as_deref(), settings.language.clone());
         let artifacts = wiring::artifacts(&data_directory)?;
         let registry =
             wiring::registry(&settings, &data_directory, &database, artifacts.clone(), library.clone())
@@ -150,8 +152,8 @@ fn start_jobs(
 }
 
 /// The engines that can be used, the preferred one first.
-fn engines(library: Option<&Path>) -> Vec<Arc<dyn Engine>> {
-    let (engines, missing) = yard_engine_onnx::engines_available(library);
+fn engines(library: Option<&Path>, language: LanguageOptions) -> Vec<Arc<dyn Engine>> {
+    let (mut engines, missing) = yard_engine_onnx::engines_available(library);
     match missing {
         Some(error) => {
             tracing::warn!(
@@ -166,6 +168,8 @@ fn engines(library: Option<&Path>) -> Vec<Arc<dyn Engine>> {
         }
         None => {}
     }
+    let worker = WorkerCommand::same_program(["worker", "language"]);
+    engines.push(Arc::new(LanguageEngine::new(worker, env!("CARGO_PKG_VERSION"), language)));
     engines
 }
 

@@ -39,6 +39,7 @@ macro_rules! setting {
 pub(super) static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     let mut settings = server_settings();
     settings.extend(serving_settings());
+    settings.extend(language_settings());
     settings.extend(other_settings());
     settings
 });
@@ -251,6 +252,42 @@ fn serving_settings() -> Vec<Setting> {
             "serving.max_weight_bytes",
             serving.load.max_weight_bytes,
             "Most bytes of weights that one model may bring."
+        ),
+    ]
+}
+
+fn language_settings() -> Vec<Setting> {
+    vec![
+        setting!(
+            "language.threads",
+            language.threads,
+            "Threads that each language model computes with; 0 for one for each processor."
+        ),
+        setting!(
+            "language.positions",
+            language.positions,
+            "Tokens of all requests of a language model together whose keys and values are kept; no prompt with its \
+             answer is longer."
+        ),
+        setting!(
+            "language.memory_bytes",
+            language.memory_bytes,
+            "Most private memory of a language model's process; `none` for three times its file and 4 GiB."
+        ),
+        setting!(
+            "language.load_limit",
+            language.load_limit,
+            "Longest time until a language model is loaded."
+        ),
+        setting!(
+            "language.hangs_after",
+            language.hangs_after,
+            "A language model's process that has work and gives no sign of life for so long is started again."
+        ),
+        setting!(
+            "language.max_calls",
+            language.calls,
+            "Most answers of a language model under way at once, those that wait included; more are refused with 503."
         ),
     ]
 }

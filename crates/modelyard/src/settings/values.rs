@@ -64,7 +64,7 @@ macro_rules! optional {
     };
 }
 
-optional!(String, ModelName, SocketAddr, NonZeroUsize);
+optional!(String, ModelName, SocketAddr, NonZeroUsize, u64);
 
 impl SettingValue for ModelName {
     fn read(text: &str) -> Result<Self, String> {

@@ -3,24 +3,30 @@
 
 mod grammars;
 mod model;
+mod texts;
 mod wire;
 
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use yard_llm::{End, Engine, Event, RequestId};
+use yard_llm::{End, Engine, Event, Pooling, RequestId, Tokenizer};
 use yard_types::ErrorCode;
 use yard_worker::{
     Call, CallId, CallerGone, Closed, Inbox, Incoming, Request, Response,
     language::{
-        EMBED, EmbedRequest, EmbedResponse, Embedding, EndReason, Ended, GENERATE, GenerateRequest, LOAD,
-        LoadRequest, Refusal, STATS, Usage, embed_response, generate_response,
+        DECODE, EMBED, ENCODE, EmbedRequest, EmbedResponse, Embedding, EndReason, Ended, GENERATE,
+        GenerateRequest, LOAD, LoadRequest, Refusal, STATS, Usage, embed_response, generate_response,
     },
 };
 
-use self::grammars::{Grammars, Made};
+use self::{
+    grammars::{Grammars, Made},
+    model::LoadedModel,
+    texts::Texts,
+};
 
 /// While grammars are being read nothing wakes the work but what the parent sends: how often it looks after them.
 const GRAMMAR_PAUSE: Duration = Duration::from_millis(2);
@@ -57,9 +63,9 @@ fn wait_for_model(inbox: &Inbox) -> Result<Serving, ParentGone> {
                     let _ = call.tell(&done);
                 });
                 match loaded {
-                    Ok((engine, grammars, loaded)) => {
+                    Ok((model, loaded)) => {
                         sent(call.answer(Response::new(&model::answer(Ok(loaded)))))?;
-                        return Ok(Serving::new(engine, grammars));
+                        return Ok(Serving::new(model));
                     }
                     Err(refusal) => sent(call.answer(Response::new(&model::answer(Err(refusal)))))?,
                 }
@@ -71,7 +77,10 @@ fn wait_for_model(inbox: &Inbox) -> Result<Serving, ParentGone> {
 /// The engine and the calls that wait for it.
 struct Serving {
     engine: Engine,
+    tokenizer: Arc<Tokenizer>,
+    pooling: Pooling,
     grammars: Grammars,
+    texts: Texts,
     calls: HashMap<RequestId, Waiting>,
     requests: HashMap<CallId, RequestId>,
     /// Calls whose grammar is being read; whether they were stopped meanwhile.
@@ -90,9 +99,10 @@ enum Kind {
 }
 
 impl Serving {
-    fn new(engine: Engine, grammars: Grammars) -> Self {
+    fn new(model: LoadedModel) -> Self {
+        let LoadedModel { engine, tokenizer, pooling, grammars, texts } = model;
         let (calls, requests, in_grammars) = Default::default();
-        Self { engine, grammars, calls, requests, in_grammars }
+        Self { engine, tokenizer, pooling, grammars, texts, calls, requests, in_grammars }
     }
 
     fn serve(&mut self, inbox: &Inbox) -> Result<std::convert::Infallible, ParentGone> {
@@ -140,9 +150,10 @@ impl Serving {
                 Err(bad) => sent(call.refuse(bad)),
             },
             EMBED => match request.decode::<EmbedRequest>() {
-                Ok(asked) => self.submit(call, Kind::Embedding, wire::embedding(asked)),
+                Ok(asked) => self.submit(call, Kind::Embedding, wire::embedding(asked, self.pooling)),
                 Err(bad) => sent(call.refuse(bad)),
             },
+            ENCODE | DECODE => sent(self.texts.take(call, request)),
             STATS => sent(call.answer(Response::new(&wire::stats(&self.engine.stats())))),
             LOAD => {
                 let refusal = Refusal::new(ErrorCode::Conflict, "a model is loaded already");
@@ -204,7 +215,7 @@ impl Serving {
                 _ => Ok(()),
             },
             Event::Token { request, sampled, text } => match self.calls.get(&request) {
-                Some(waiting) => sent(waiting.call.tell(&wire::token_event(sampled, text))),
+                Some(waiting) => sent(waiting.call.tell(&wire::token_event(sampled, text, &self.tokenizer))),
                 None => Ok(()),
             },
             Event::Ended { request, text, end, usage } => {
@@ -213,7 +224,8 @@ impl Serving {
                 let usage = wire::usage(&usage);
                 let answer = match (kind, end) {
                     (Kind::Text, end) => {
-                        wire::text_answer(generate_response::Outcome::Ended(wire::ended(text, end, usage)))
+                        let ended = wire::ended(text, end, usage, &self.tokenizer);
+                        wire::text_answer(generate_response::Outcome::Ended(ended))
                     }
                     (Kind::Embedding, End::Embedded(values)) => {
                         let embedding = Embedding { values, usage: Some(usage) };
@@ -245,6 +257,8 @@ fn refuse(call: Call, request: &Request, refusal: Refusal) -> Result<(), ParentG
     match request.kind() {
         GENERATE => refused(call, Kind::Text, refusal),
         EMBED => refused(call, Kind::Embedding, refusal),
+        ENCODE => sent(texts::refuse_encoding(call, refusal)),
+        DECODE => sent(texts::refuse_decoding(call, refusal)),
         _ => sent(call.refuse(request.unknown())),
     }
 }

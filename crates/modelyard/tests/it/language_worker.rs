@@ -15,8 +15,8 @@ use yard_worker::{
     language::{
         EMBED, EmbedRequest, EmbedResponse, Embedding, EndReason, Ended, GENERATE, GenerateEvent,
         GenerateRequest, GenerateResponse, Grammar, LOAD, LoadEvent, LoadRequest, LoadResponse, Loaded,
-        Pooling, Refusal, STATS, Sampling, StatsRequest, StatsResponse, embed_response, generate_event,
-        generate_response, grammar, load_response,
+        Pooling, Refusal, STATS, Sampling, StatsRequest, StatsResponse, Terms, embed_response,
+        generate_event, generate_response, grammar, load_response,
     },
 };
 
@@ -75,13 +75,17 @@ async fn loaded() -> SharedWorker {
     worker
 }
 
+fn terms() -> Terms {
+    Terms { tenant: "tests".to_owned(), ..Terms::default() }
+}
+
 /// A request that draws its tokens.
 fn request(prompt: &str, seed: u64, most_tokens: u64) -> GenerateRequest {
     GenerateRequest {
         prompt: tokens(prompt),
         sampling: Some(Sampling { temperature: Some(0.8), seed: Some(seed), ..Sampling::default() }),
         most_tokens: Some(most_tokens),
-        tenant: "tests".to_owned(),
+        terms: Some(terms()),
         ..GenerateRequest::default()
     }
 }
@@ -276,8 +280,14 @@ async fn requests_that_cannot_be_fulfilled_are_refused_with_what_to_do() {
     }
     let bad = worker.call(Request::from_bytes(GENERATE, vec![0xff; 9]), LONG).await;
     assert!(matches!(bad, Err(WorkerError::BadRequest { .. })));
-    let (_, ended) =
-        answer(&worker, &GenerateRequest { deadline_milliseconds: Some(0), ..request("x", 1, 9) }).await;
+    let (_, ended) = answer(
+        &worker,
+        &GenerateRequest {
+            terms: Some(Terms { deadline_milliseconds: Some(0), ..terms() }),
+            ..request("x", 1, 9)
+        },
+    )
+    .await;
     assert_eq!(ended.unwrap().reason(), EndReason::Deadline);
     let path = "/nowhere.gguf".to_owned();
     let (_, again) = load(&worker, &LoadRequest { path, ..LoadRequest::default() }).await;
@@ -291,7 +301,7 @@ async fn log_probabilities_stops_and_embeddings_come_over_the_wire() {
     let asked = GenerateRequest {
         sampling: Some(sampling),
         stop_strings: vec!["never written".to_owned(), "Paris".to_owned()],
-        weight: NonZeroU32::MIN.get(),
+        terms: Some(Terms { weight: NonZeroU32::MIN.get(), ..terms() }),
         ..request("The capital of France is", 0, 20)
     };
     let mut call = begin(&worker, &asked);

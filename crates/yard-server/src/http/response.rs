@@ -13,7 +13,10 @@ use http::{
 };
 use http_body::{Body, Frame, SizeHint};
 use serde::Serialize;
-use yard_api::management::{ErrorBody, ErrorDetail};
+use yard_api::{
+    management::{ErrorBody, ErrorDetail},
+    openai,
+};
 use yard_registry::ByteStream;
 use yard_types::ErrorCode;
 
@@ -111,6 +114,7 @@ pub(crate) fn failure_answer(failure: &Failure, style: ErrorStyle, request_id: &
                 request_id: Some(request_id.to_string()),
             },
         }),
+        ErrorStyle::OpenAi => serde_json::to_vec(&openai_error(failure)),
         ErrorStyle::Plain => serde_json::to_vec(&PlainError { error: failure.message() }),
     };
     // Both are plain structs of texts, which always can be written.
@@ -136,6 +140,31 @@ pub(crate) fn failure_answer(failure: &Failure, style: ErrorStyle, request_id: &
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     answer
+}
+
+/// What failed, in the words of OpenAI's API.
+pub(crate) fn openai_error(failure: &Failure) -> openai::ErrorBody {
+    let code = failure.code();
+    let kind = match code {
+        ErrorCode::Internal | ErrorCode::Unavailable | ErrorCode::DeadlineExceeded => "server_error",
+        ErrorCode::Unauthenticated => "authentication_error",
+        ErrorCode::PermissionDenied => "permission_error",
+        ErrorCode::RateLimited => "rate_limit_error",
+        _ => "invalid_request_error",
+    };
+    let detail = failure.detail.unwrap_or(match code {
+        ErrorCode::Unauthenticated => "invalid_api_key",
+        ErrorCode::RateLimited => "rate_limit_exceeded",
+        code => code.as_str(),
+    });
+    openai::ErrorBody {
+        error: openai::ErrorDetail {
+            message: failure.message().to_owned(),
+            kind,
+            param: failure.param.as_deref().map(str::to_owned),
+            code: Some(detail),
+        },
+    }
 }
 
 #[derive(Serialize)]

@@ -31,6 +31,8 @@ use crate::{
 
 /// Most bytes of a JSON document of the management API.
 const MAX_DOCUMENT_BYTES: usize = 1 << 20;
+/// Most bytes of a document with prompts: more text than any context holds.
+const MAX_PROMPT_BYTES: usize = 8 << 20;
 /// So much of an unwanted body is read and forgotten to keep its connection.
 const MAX_FORGOTTEN_BYTES: u64 = 256 << 10;
 /// For so long at most.
@@ -167,17 +169,15 @@ impl HttpService {
     ) -> Result<Payload, Failure> {
         let limits = BodyLimits::of(&self.state.options.http);
         match (route.body, body.as_mut()) {
-            (Body::Json, Some(unread)) => {
-                if route.errors == ErrorStyle::Own && !declares_json(&parts.headers) {
+            (Body::Json | Body::Prompt, Some(unread)) => {
+                // A page in a browser cannot say so without asking first.
+                if route.errors != ErrorStyle::Plain && !declares_json(&parts.headers) {
                     return Err(Failure::invalid("the request must be 'content-type: application/json'"));
                 }
-                let document = read_body(
-                    &parts.headers,
-                    unread,
-                    limits.at_most(MAX_DOCUMENT_BYTES),
-                    &mut self.state.bodies.begin(),
-                )
-                .await?;
+                let most = if route.body == Body::Prompt { MAX_PROMPT_BYTES } else { MAX_DOCUMENT_BYTES };
+                let document =
+                    read_body(&parts.headers, unread, limits.at_most(most), &mut self.state.bodies.begin())
+                        .await?;
                 Ok(Payload::Json(document))
             }
             (Body::File, Some(_)) => {

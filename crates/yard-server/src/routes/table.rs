@@ -26,6 +26,20 @@ pub(crate) const ROUTES: &[Route] = &[
     v2_post("/v2/repository/models/{model}/load", E::LoadModel, "Load a model").finishes().needs(LoadUnload),
     v2_post("/v2/repository/models/{model}/unload", E::UnloadModel, "Unload a model").finishes().needs(LoadUnload),
 
+    // === OpenAI's API, at both places where clients look for it. The handler asks about the model that the body names. ===
+    openai_get("/v1/models", E::ListOpenAiModels, "Language models that the key may use").needs(ListModels),
+    openai_get("/v1/models/{id}", E::ShowOpenAiModel, "One language model").needs(ListModels),
+    openai_post("/v1/chat/completions", E::ChatCompletions, "The next message of a chat").needs(Predict),
+    openai_post("/v1/completions", E::Completions, "How a text goes on").needs(Predict),
+    openai_post("/v1/embeddings", E::Embeddings, "Texts as rows of numbers").needs(Predict),
+    openai_get("/openai/v1/models", E::ListOpenAiModels, "Language models that the key may use").needs(ListModels),
+    openai_get("/openai/v1/models/{id}", E::ShowOpenAiModel, "One language model").needs(ListModels),
+    openai_post("/openai/v1/chat/completions", E::ChatCompletions, "The next message of a chat").needs(Predict),
+    openai_post("/openai/v1/completions", E::Completions, "How a text goes on").needs(Predict),
+    openai_post("/openai/v1/embeddings", E::Embeddings, "Texts as rows of numbers").needs(Predict),
+    openai_post("/tokenize", E::Tokenize, "The tokens of a text or a chat").needs(Predict),
+    openai_post("/detokenize", E::Detokenize, "The text of tokens").needs(Predict),
+
     // === Plain ===
     post("/predict", E::PredictDefault, "Run the default model on rows").takes(Body::Tensors).needs(Predict),
     get("/predict", E::DescribeDefault, "What the default model takes, with a sample").needs(Predict),
@@ -188,6 +202,19 @@ const fn v2_get(pattern: &'static str, endpoint: E, summary: &'static str) -> Un
 
 const fn v2_post(pattern: &'static str, endpoint: E, summary: &'static str) -> Unguarded {
     plain_errors(post(pattern, endpoint, summary))
+}
+
+const fn openai_errors(mut row: Unguarded) -> Unguarded {
+    row.0.errors = ErrorStyle::OpenAi;
+    row
+}
+
+const fn openai_get(pattern: &'static str, endpoint: E, summary: &'static str) -> Unguarded {
+    openai_errors(get(pattern, endpoint, summary))
+}
+
+const fn openai_post(pattern: &'static str, endpoint: E, summary: &'static str) -> Unguarded {
+    openai_errors(post(pattern, endpoint, summary)).takes(Body::Prompt)
 }
 
 const fn call(pattern: &'static str, summary: &'static str) -> Unguarded {

@@ -2,13 +2,14 @@
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc, thread};
 
-use yard_gguf::{Gguf, ReadLimits};
+use yard_gguf::{Gguf, Metadata, ReadLimits};
 use yard_kernels::{Machine, PageElement};
-use yard_llm::{Engine, EngineOptions, Model, Tokenizer};
+use yard_llm::{Engine, EngineOptions, Model, Pooling, Tokenizer};
 use yard_types::ErrorCode;
 use yard_worker::language::{Element, LoadEvent, LoadRequest, LoadResponse, Loaded, Refusal, load_response};
 
-use super::{grammars::Grammars, wire};
+use super::{grammars::Grammars, texts::Texts, wire};
+use crate::chat_template;
 
 /// Progress is told when it is this much further.
 const TOLD_STEP: f32 = 0.01;
@@ -21,11 +22,21 @@ pub(super) fn answer(outcome: Result<Loaded, Refusal>) -> LoadResponse {
     LoadResponse { outcome: Some(outcome) }
 }
 
+/// A model and all that answers its calls.
+pub(super) struct LoadedModel {
+    pub(super) engine: Engine,
+    pub(super) tokenizer: Arc<Tokenizer>,
+    /// How rows become an embedding if nobody says.
+    pub(super) pooling: Pooling,
+    pub(super) grammars: Grammars,
+    pub(super) texts: Texts,
+}
+
 /// Loads the model and makes an engine for it.
 pub(super) fn load(
     request: &LoadRequest,
     mut tell: impl FnMut(LoadEvent),
-) -> Result<(Engine, Grammars, Loaded), Refusal> {
+) -> Result<(LoadedModel, Loaded), Refusal> {
     let wrong = |error: &dyn std::fmt::Display| Refusal::new(ErrorCode::InvalidArgument, error.to_string());
     let no_threads = |error: std::io::Error| Refusal::new(ErrorCode::Unavailable, error.to_string());
     let asked = usize::try_from(request.threads).ok().and_then(NonZeroUsize::new);
@@ -35,6 +46,9 @@ pub(super) fn load(
     let machine = Machine::new(threads).map_err(no_threads)?;
     let file = Gguf::open(Path::new(&request.path), &ReadLimits::default()).map_err(|error| wrong(&error))?;
     let tokenizer = Arc::new(Tokenizer::from_metadata(file.metadata()).map_err(|error| wrong(&error))?);
+    let template = chat_template::of(&tokenizer).map_err(|error| wrong(&error))?;
+    let has_chat_template = template.is_some();
+    let pooling = pooling(file.metadata());
     let mut told = 0.0;
     let progress = &mut |done: f32| {
         if done >= told + TOLD_STEP {
@@ -44,17 +58,34 @@ pub(super) fn load(
     };
     let model = Model::from_file(file, &machine, progress).map_err(|error| wire::refusal(&error))?;
     let options = options(request, &model);
-    let (vocabulary, weight_bytes) = (model.vocabulary() as u64, model.weight_bytes() as u64);
+    let positions = options.positions as u64;
+    let config = model.config();
+    let (vocabulary, width) = (model.vocabulary() as u64, config.width as u64);
+    let weight_bytes = model.weight_bytes() as u64;
     let engine = Engine::new(Arc::new(model), Arc::clone(&tokenizer), Arc::new(machine), options)
         .map_err(|error| wire::refusal(&error))?;
-    let grammars = Grammars::new(tokenizer).map_err(no_threads)?;
     let loaded = Loaded {
         longest: engine.longest() as u64,
         vocabulary,
         weight_bytes,
         threads: u32::try_from(threads.get()).unwrap_or(u32::MAX),
+        positions,
+        width,
+        has_chat_template,
     };
-    Ok((engine, grammars, loaded))
+    let grammars = Grammars::new(Arc::clone(&tokenizer)).map_err(no_threads)?;
+    let texts =
+        Texts::new(Arc::clone(&tokenizer), template.map(|(template, _)| template)).map_err(no_threads)?;
+    Ok((LoadedModel { engine, tokenizer, pooling, grammars, texts }, loaded))
+}
+
+/// What a file that was made for embeddings says; else the mean, which suits models that write.
+fn pooling(metadata: &Metadata) -> Pooling {
+    /// As files number them: 0 none, 1 mean, 2 the first token's, 3 the last token's.
+    const LAST: u32 = 3;
+    let architecture = metadata.optional::<&str>("general.architecture").ok().flatten().unwrap_or_default();
+    let kind = metadata.optional::<u32>(&format!("{architecture}.pooling_type")).ok().flatten();
+    if kind == Some(LAST) { Pooling::Last } else { Pooling::Mean }
 }
 
 fn options(request: &LoadRequest, model: &Model) -> EngineOptions {

@@ -6,9 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use yard_llm::{
     ConstraintError, End, EngineStats, Grammar, LlmError, Pooling, Priority, Request, Sampled,
-    SamplingOptions, StopOptions, StopReason, Wanted,
+    SamplingOptions, StopOptions, StopReason, Tokenizer, Wanted,
 };
 use yard_types::ErrorCode;
 use yard_worker::{
@@ -19,69 +20,45 @@ use yard_worker::{
     },
 };
 
-/// For whom a request is and when.
-struct Terms {
-    tenant: String,
-    weight: u32,
-    salt: Option<String>,
-    priority: language::Priority,
-    deadline_milliseconds: Option<u64>,
-}
-
-impl Terms {
-    fn request(self, prompt: Vec<u32>) -> Request {
-        let request = Request::new(self.tenant, prompt);
-        Request {
-            weight: NonZeroU32::new(self.weight).unwrap_or(NonZeroU32::MIN),
-            salt: self.salt.map(Arc::from),
-            priority: match self.priority {
-                language::Priority::Background => Priority::Background,
-                language::Priority::Interactive => Priority::Interactive,
-                language::Priority::Unspecified => Priority::default(),
-            },
-            // One that is beyond the clock's end is none.
-            deadline: self
-                .deadline_milliseconds
-                .and_then(|time| Instant::now().checked_add(Duration::from_millis(time))),
-            ..request
-        }
+/// A request for whom and when the terms say.
+fn request(terms: Option<language::Terms>, prompt: Vec<u32>) -> Request {
+    let terms = terms.unwrap_or_default();
+    let priority = match terms.priority() {
+        language::Priority::Background => Priority::Background,
+        language::Priority::Interactive => Priority::Interactive,
+        language::Priority::Unspecified => Priority::default(),
+    };
+    // A time beyond the clock's end is none.
+    let deadline =
+        terms.deadline_milliseconds.and_then(|time| Instant::now().checked_add(Duration::from_millis(time)));
+    Request {
+        weight: NonZeroU32::new(terms.weight).unwrap_or(NonZeroU32::MIN),
+        salt: terms.salt.map(Arc::from),
+        priority,
+        deadline,
+        ..Request::new(terms.tenant, prompt)
     }
 }
 
 /// A request for text, without its grammar.
 pub(super) fn text(asked: GenerateRequest) -> Request {
-    let priority = asked.priority();
-    let terms = Terms {
-        tenant: asked.tenant,
-        weight: asked.weight,
-        salt: asked.salt,
-        priority,
-        deadline_milliseconds: asked.deadline_milliseconds,
-    };
     let stop = StopOptions {
         strings: asked.stop_strings,
         tokens: asked.stop_tokens.into_iter().collect(),
         most_tokens: asked.most_tokens.map(|most| usize::try_from(most).unwrap_or(usize::MAX)),
     };
     let sampling = sampling(asked.sampling.unwrap_or_default());
-    Request { sampling, stop, ..terms.request(asked.prompt) }
+    Request { sampling, stop, ..request(asked.terms, asked.prompt) }
 }
 
-/// A request for an embedding.
-pub(super) fn embedding(asked: EmbedRequest) -> Request {
-    let (pooling, priority) = (asked.pooling(), asked.priority());
-    let terms = Terms {
-        tenant: asked.tenant,
-        weight: asked.weight,
-        salt: asked.salt,
-        priority,
-        deadline_milliseconds: asked.deadline_milliseconds,
-    };
-    let pooling = match pooling {
+/// A request for an embedding, pooled as the model wants it where the request does not say.
+pub(super) fn embedding(asked: EmbedRequest, usual: Pooling) -> Request {
+    let pooling = match asked.pooling() {
         language::Pooling::Mean => Pooling::Mean,
-        language::Pooling::Last | language::Pooling::Unspecified => Pooling::Last,
+        language::Pooling::Last => Pooling::Last,
+        language::Pooling::Unspecified => usual,
     };
-    Request { wanted: Wanted::Embedding(pooling), ..terms.request(asked.prompt) }
+    Request { wanted: Wanted::Embedding(pooling), ..request(asked.terms, asked.prompt) }
 }
 
 fn sampling(asked: language::Sampling) -> SamplingOptions {
@@ -119,16 +96,19 @@ pub(super) fn begun(cached_tokens: usize) -> GenerateEvent {
     GenerateEvent { event: Some(generate_event::Event::Begun(begun)) }
 }
 
-pub(super) fn token_event(sampled: Sampled, text: String) -> GenerateEvent {
-    GenerateEvent { event: Some(generate_event::Event::Token(token(sampled, text))) }
+pub(super) fn token_event(sampled: Sampled, text: String, tokenizer: &Tokenizer) -> GenerateEvent {
+    GenerateEvent { event: Some(generate_event::Event::Token(token(sampled, text, tokenizer))) }
 }
 
-fn token(sampled: Sampled, text: String) -> Token {
+fn token(sampled: Sampled, text: String, tokenizer: &Tokenizer) -> Token {
+    let bytes = |token| Bytes::copy_from_slice(tokenizer.token_bytes(token).unwrap_or_default());
     let probability = |found: yard_llm::TokenLogProbability| TokenProbability {
         token: found.token,
         log_probability: found.log_probability,
+        bytes: bytes(found.token),
     };
     Token {
+        bytes: sampled.log_probability.map(|_| bytes(sampled.token)).unwrap_or_default(),
         token: sampled.token,
         text,
         log_probability: sampled.log_probability,
@@ -145,7 +125,7 @@ pub(super) fn usage(usage: &yard_llm::Usage) -> Usage {
     }
 }
 
-pub(super) fn ended(text: String, end: End, usage: Usage) -> Ended {
+pub(super) fn ended(text: String, end: End, usage: Usage, tokenizer: &Tokenizer) -> Ended {
     let ended = Ended { text, usage: Some(usage), ..Ended::default() };
     let because = |reason: EndReason| reason.into();
     match end {
@@ -155,7 +135,7 @@ pub(super) fn ended(text: String, end: End, usage: Usage) -> Ended {
                 StopReason::String(index) => (EndReason::String, u32::try_from(index).ok()),
                 StopReason::Length => (EndReason::Length, None),
             };
-            let last = Some(token(sampled, String::new()));
+            let last = Some(token(sampled, String::new(), tokenizer));
             Ended { reason: because(reason), stop_string, last, ..ended }
         }
         End::Cancelled => Ended { reason: because(EndReason::Cancelled), ..ended },

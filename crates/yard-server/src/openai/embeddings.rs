@@ -1,0 +1,86 @@
+//! `POST /v1/embeddings`.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::StatusCode;
+use yard_api::openai::{EmbeddingList, EmbeddingObject, EmbeddingRequest, TextOrTokens};
+use yard_language::messages::{EmbedRequest, Pooling};
+
+use super::{
+    asked::{check_length, terms},
+    completions::tokens,
+    target::Target,
+};
+use crate::{
+    dispatch::OwnedCall,
+    failure::Failure,
+    http::{Answer, Payload, json},
+};
+
+/// Texts of one request that are computed at once.
+const AT_ONCE: usize = 32;
+
+pub(crate) async fn embed(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
+    let request = EmbeddingRequest::parse(&payload.bytes())?;
+    let target = Target::find(call, &request.model).await?;
+    let width = target.model.facts().width;
+    if let Some(asked) = request.dimensions.filter(|asked| u64::from(*asked) != width) {
+        let message =
+            format!("the embeddings of this model have {width} dimensions, and cannot be cut to {asked}");
+        return Err(Failure::invalid(message).with_param("dimensions"));
+    }
+    let embeddings = stream::iter(request.inputs)
+        .map(|input| one(call, &target, input, request.truncate))
+        .buffered(AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let used = embeddings.iter().map(|(_, tokens)| tokens).sum();
+    let objects = embeddings
+        .into_iter()
+        .zip(0..)
+        .map(|((values, _), index)| EmbeddingObject::new(index, values, request.encoding_format));
+    let list = EmbeddingList::new(request.model, objects.collect(), used);
+    let mut answer = json(StatusCode::OK, &list)?;
+    target.name_version(&mut answer);
+    Ok(answer)
+}
+
+/// A text's row, of length 1 as a vector, and how many tokens it was computed of.
+async fn one(
+    call: &OwnedCall,
+    target: &Target,
+    input: TextOrTokens,
+    truncate: bool,
+) -> Result<(Vec<f32>, u64), Failure> {
+    let mut prompt = tokens(target, input, "input").await?;
+    let longest = target.model.facts().longest;
+    if truncate {
+        prompt.truncate(usize::try_from(longest.saturating_sub(1)).unwrap_or(usize::MAX));
+    }
+    let count = prompt.len() as u64;
+    check_length(count, None, longest, "input")?;
+    let request = EmbedRequest { prompt, pooling: Pooling::Unspecified.into(), terms: Some(terms(call)) };
+    Ok((normalized(target.model.embed(&request).await?.values), count))
+}
+
+fn normalized(mut values: Vec<f32>) -> Vec<f32> {
+    let length = values.iter().map(|value| f64::from(*value) * f64::from(*value)).sum::<f64>().sqrt();
+    if length > 0.0 {
+        for value in &mut values {
+            *value = (f64::from(*value) / length) as f32;
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_the_length_of_one() {
+        assert_eq!(normalized(vec![3.0, -4.0]), [0.6, -0.8]);
+        assert_eq!(normalized(vec![0.0, 0.0]), [0.0, 0.0]);
+        let large = normalized(vec![3e38, 3e38]);
+        assert!((large[0] - 0.5_f32.sqrt()).abs() < 1e-6, "{large:?}");
+    }
+}

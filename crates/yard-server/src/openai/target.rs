@@ -1,0 +1,72 @@
+//! The model that a request means.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use yard_access::Permission;
+use yard_language::LanguageModel;
+use yard_serving::Lease;
+use yard_types::Selector;
+
+use crate::{dispatch::OwnedCall, failure::Failure, gate, http::Answer};
+
+/// A language model in memory, kept there for as long as this lives.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// As the request named it: answers name it so again.
+    pub(super) name: String,
+    pub(super) lease: Lease,
+    pub(super) model: Arc<LanguageModel>,
+}
+
+impl Target {
+    /// The model of this name that the key may use.
+    pub(super) async fn find(call: &OwnedCall, name: &str) -> Result<Self, Failure> {
+        let unknown = || Failure::unknown_model(name).with_param("model").with_detail("model_not_found");
+        // Neither character can stand in a name, so the first of them ends it.
+        let (model, selector) = match name.find(['@', ':']) {
+            None => (name, Selector::Production),
+            Some(place) => {
+                let after = &name[place + 1..];
+                let selector = if name[place..].starts_with('@') {
+                    after.parse().map(Selector::Alias).ok()
+                } else {
+                    after.parse().map(Selector::Version).ok()
+                };
+                (&name[..place], selector.ok_or_else(unknown)?)
+            }
+        };
+        let named = |failure: Failure| {
+            let is_missing = failure.code() == yard_types::ErrorCode::NotFound;
+            let failure = failure.with_param("model");
+            if is_missing { failure.with_detail("model_not_found") } else { failure }
+        };
+        gate::allow(&call.principal, Permission::Predict, Some(model)).map_err(named)?;
+        let lease = call.state.application.lease(model, &selector).await;
+        let lease = lease.map_err(|error| named(error.into()))?;
+        let Some(model) = lease.service::<LanguageModel>() else {
+            let message = format!(
+                "the model '{name}' is no language model: it is asked under /v2/models/{}/infer or /models/{}/predict",
+                lease.model(),
+                lease.model()
+            );
+            return Err(Failure::invalid(message).with_param("model"));
+        };
+        Ok(Self { name: name.to_owned(), lease, model })
+    }
+
+    /// Says in an answer's head which version gave it.
+    pub(super) fn name_version(&self, answer: &mut Answer) {
+        let headers = answer.headers_mut();
+        // Names are made of characters that headers take.
+        if let Ok(model) = HeaderValue::from_str(self.lease.model().as_str()) {
+            headers.insert("x-modelyard-model", model);
+        }
+        headers.insert("x-modelyard-version", HeaderValue::from(self.lease.version().get()));
+    }
+
+    /// What answers depend on besides their requests.
+    pub(super) fn fingerprint(&self) -> String {
+        format!("{}:{}", self.lease.model(), self.lease.version())
+    }
+}
