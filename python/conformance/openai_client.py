@@ -161,6 +161,58 @@ class Checks:
             "tuple",
         )
 
+    def functions_are_called(self):
+        def function(name, **properties):
+            schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+            return {"type": "function", "function": {"name": name, "description": name, "parameters": schema}}
+
+        city = {"type": "string", "maxLength": 24, "pattern": "^[A-Z][a-z]+$"}
+        unit = {"type": "string", "enum": ["celsius", "fahrenheit"]}
+        tools = [function("get_weather", city=city, unit=unit), function("get_time", city=city)]
+        asked = [{"role": "user", "content": "What is the weather in Paris, in celsius?"}]
+        ask = {"messages": asked, "tools": tools, "max_tokens": 120}
+
+        def is_a_call(call):
+            arguments = json.loads(call.function.arguments)
+            keys = {"get_weather": {"city", "unit"}, "get_time": {"city"}}[call.function.name]
+            assert set(arguments) == keys and arguments["city"].isalpha(), call
+            return arguments
+
+        required = self.chat(tool_choice="required", **ask).choices[0]
+        (call,) = required.message.tool_calls
+        is_a_call(call)
+        assert required.finish_reason == "tool_calls" and required.message.content is None, required
+        named = self.chat(tool_choice={"type": "function", "function": {"name": "get_time"}}, **ask).choices[0]
+        assert [call.function.name for call in named.message.tool_calls] == ["get_time"], named
+        is_a_call(named.message.tool_calls[0])
+
+        arguments, name, ends = "", None, []
+        for chunk in self.chat(tool_choice="required", stream=True, **ask):
+            (choice,) = chunk.choices
+            for delta in choice.delta.tool_calls or []:
+                assert delta.index == 0, delta
+                name = delta.function.name or name
+                arguments += delta.function.arguments or ""
+            ends.append(choice.finish_reason)
+        assert (name, arguments) == (call.function.name, call.function.arguments) and ends[-1] == "tool_calls"
+
+        conversation = [
+            *asked,
+            required.message.model_dump(exclude_none=True),
+            {"role": "tool", "tool_call_id": call.id, "content": "21 degrees and sunny"},
+        ]
+        told = self.chat(**{**ask, "messages": conversation}, tool_choice="none").choices[0]
+        assert told.message.content and not told.message.tool_calls, told
+        free = self.chat(**ask).choices[0]
+        for call in free.message.tool_calls or []:
+            assert call.function.name in ("get_weather", "get_time"), free
+        refused(
+            openai.BadRequestError,
+            lambda: self.chat(response_format={"type": "json_object"}, **ask),
+            "leave out one of the two",
+            "tools",
+        )
+
     # === completions, embeddings, tokens ===
 
     def tokens(self, text, **more):
@@ -373,6 +425,23 @@ class Checks:
 
         wait_until(answers, seconds=60)
 
+    def a_smaller_version_is_made_and_compared(self):
+        pushed = self.running.run("push", NAME, str(MODEL_FILE), "--quantize", "q4_0", "--alias", "small")
+        assert (pushed["version"], pushed["created"]) == (1, False), pushed
+        smaller = pushed["quantized"]
+        assert smaller["quantization"] == "Q4_0" and smaller["aliases"] == ["small"], smaller
+        assert smaller["bytes"] < 0.95 * smaller["parent_bytes"], smaller
+        # What 4.5 bits in place of 5 cost so small a model: llama.cpp's perplexity grows by a quarter as well.
+        assert 0 < smaller["divergence"] < 0.5 and smaller["agreement"] > 0.5, smaller
+        assert 1 < smaller["perplexity"] / smaller["parent_perplexity"] < 1.35, smaller
+        larger = self.running.run("push", NAME, str(MODEL_FILE), "--quantize", "Q8_0", check=False)
+        assert larger.returncode != 0 and "none of its matrices would be smaller" in larger.stderr, larger
+        passport = self.running.run("show", f"{NAME}@small")
+        assert passport["language"]["quantization"] == "Q4_0", passport["language"]
+        provenance = passport["provenance"]
+        assert provenance["parent"] == 1 and provenance["facts"]["quantization"] == "Q4_0", provenance
+        assert "Paris" in self.chat(model=f"{NAME}@small").choices[0].message.content
+
     def a_new_version_takes_over_while_streams_run(self):
         stream = self.chat(max_tokens=200, stream=True, messages=[{"role": "user", "content": "Tell me a long story."}])
         first = next(stream)
@@ -401,6 +470,7 @@ def main():
             checks.stop_texts_end_answers_wherever_tokens_do,
             checks.log_probabilities_are_those_of_the_tokens,
             checks.answers_keep_to_a_schema,
+            checks.functions_are_called,
             checks.texts_go_on,
             checks.texts_become_tokens_and_come_back,
             checks.users_cannot_speak_for_the_system,
@@ -410,6 +480,7 @@ def main():
             checks.a_key_sees_its_models_alone,
             checks.many_streams_with_clients_that_leave,
             checks.a_killed_process_harms_the_requests_it_had,
+            checks.a_smaller_version_is_made_and_compared,
             checks.a_new_version_takes_over_while_streams_run,
         )
 

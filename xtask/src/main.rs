@@ -52,6 +52,9 @@ enum Command {
     Bench(bench::Bench),
     /// Build Modelyard and show it: a real model trained, served and asked.
     Demo {
+        /// Show something else instead.
+        #[arg(value_enum)]
+        instead: Option<demo::Instead>,
         /// Stop after the show instead of serving on.
         #[arg(long)]
         exit: bool,
@@ -79,6 +82,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::tidy().map(|()| ExitCode::SUCCESS),
         Command::Doc => checks::documentation().map(|()| ExitCode::SUCCESS),
         Command::Bench(what) => bench::bench(what).map(|()| ExitCode::SUCCESS),
-        Command::Demo { exit } => demo::demo(exit),
+        Command::Demo { instead, exit } => demo::demo(instead, exit),
     }
 }

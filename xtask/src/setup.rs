@@ -37,6 +37,11 @@ pub(crate) struct TestSupport {
 }
 
 impl TestSupport {
+    /// SmolLM2-135M-Instruct in Q4_1, as a GGUF file.
+    pub(crate) fn language_model(&self) -> PathBuf {
+        self.assets.join("language").join(models::LANGUAGE_MODEL)
+    }
+
     /// Tells a test process where everything is.
     pub(crate) fn describe_to<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         match &self.data_sets {

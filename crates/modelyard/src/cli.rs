@@ -93,6 +93,7 @@ pub(crate) enum ServerCommand {
     Archive(commands::archive::ArchiveArgs),
     Options(commands::options::OptionsArgs),
     Predict(commands::predict::PredictArgs),
+    Chat(commands::chat::ChatArgs),
     Jobs(commands::jobs::JobsArgs),
     Keys(commands::keys::KeysArgs),
     Gc(commands::gc::GcArgs),

@@ -1,6 +1,7 @@
 //! The commands, one file each, and how one of them is run.
 
 pub(crate) mod archive;
+pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod demo;
@@ -64,8 +65,8 @@ fn session(global: &GlobalArgs, output: Output) -> Result<Session> {
 async fn at_server(command: ServerCommand, global: &GlobalArgs, output: Output) -> Result<()> {
     let session = session(global, output)?;
     let handles_interrupts = match &command {
-        // Gives its upload up on Ctrl-C, which takes one more request.
-        ServerCommand::Push(_) => true,
+        // One gives its upload up on Ctrl-C, which takes one more request; the other stops an answer, and goes on.
+        ServerCommand::Push(_) | ServerCommand::Chat(_) => true,
         ServerCommand::Jobs(args) => args.handles_interrupts(),
         _ => false,
     };
@@ -89,6 +90,7 @@ async fn at_session(command: ServerCommand, session: &Session) -> Result<()> {
         ServerCommand::Archive(args) => archive::run(&args, session).await,
         ServerCommand::Options(args) => options::run(&args, session).await,
         ServerCommand::Predict(args) => predict::run(&args, session).await,
+        ServerCommand::Chat(args) => chat::run(args, session).await,
         ServerCommand::Jobs(args) => jobs::run(args, session).await,
         ServerCommand::Keys(args) => keys::run(args, session).await,
         ServerCommand::Gc(args) => gc::run(&args, session).await,

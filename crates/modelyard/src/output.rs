@@ -1,7 +1,7 @@
 //! What the program prints: data on stdout, talk on stderr.
 //!
-//! Meaning is never carried by colour: there is none. Texts that came from a server or a file are printed with control
-//! characters escaped, so that a note of a model cannot drive the terminal.
+//! Meaning is never carried by colour: only what may be overlooked is grey. Texts that came from a server or a file are
+//! printed with control characters escaped, so that a note of a model cannot drive the terminal.
 
 mod job_bar;
 mod progress;
@@ -58,6 +58,40 @@ impl Output {
     pub(crate) fn talk(self, text: impl AsRef<str>) {
         if !self.json {
             say(&harmless(text.as_ref()));
+        }
+    }
+
+    /// Says something in passing: in grey, and only to a person at a terminal.
+    pub(crate) fn aside(self, text: &str) {
+        if self.json || !io::stderr().is_terminal() {
+            return;
+        }
+        let text = harmless(text);
+        // https://no-color.org
+        let may_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        say(&if may_colour { format!("\u{1b}[90m{text}\u{1b}[0m") } else { text });
+    }
+
+    /// Prints part of a text that is still being written, without a line end; nothing where data is JSON, which comes
+    /// when it is complete.
+    pub(crate) fn piece(self, piece: &str) -> Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        // Whoever wrote it may have written what a terminal takes for commands. A file gets it as it is.
+        let piece = if stdout.is_terminal() { harmless(piece) } else { piece.into() };
+        stdout.write_all(piece.as_bytes())?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// Shows that a line is waited for.
+    pub(crate) fn ask_for_line(self) {
+        if !self.json {
+            let mut stderr = io::stderr().lock();
+            // When nobody can see it there is nobody to ask.
+            drop(stderr.write_all(b"> ").and_then(|()| stderr.flush()));
         }
     }
 

@@ -23,5 +23,5 @@ pub use model::{
     ModelBody, ModelList, Passport, PromoteReply, ProofBody, ProvenanceBody, RollbackReply, RollbackRequest,
     ServingOptionsBody, SetAlias, SignatureBody, TensorBody, VersionBody, VersionList, WarmUpBody,
 };
-pub use status::{ErrorBody, ErrorDetail, GarbageBody, ServedVersionBody, StatusBody};
+pub use status::{ErrorBody, ErrorDetail, GarbageBody, ServedLanguageBody, ServedVersionBody, StatusBody};
 pub use upload::{CommitReply, CommitRequest, NewUpload, UploadBody};

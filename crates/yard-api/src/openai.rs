@@ -18,6 +18,7 @@ mod fields;
 mod messages;
 mod output_format;
 mod parameters;
+mod responses;
 mod sampling;
 mod stream;
 mod tokens;
@@ -37,6 +38,9 @@ pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use messages::{ChatMessage, ChatRole, MessageToolCall};
 pub use output_format::OutputFormat;
 pub use parameters::{Parameter, Route, Support, parameters};
+pub use responses::{
+    ItemStatus, OutputItem, OutputText, ResponseEvent, ResponseObject, ResponseStream, ResponsesRequest,
+};
 pub use sampling::{SamplingFields, StreamOptions};
 pub use stream::{DONE, StreamEvent, server_sent};
 pub use tokens::{DetokenizeRequest, TokenizeInput, TokenizeRequest};

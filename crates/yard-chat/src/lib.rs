@@ -9,7 +9,9 @@
 mod built_in;
 mod conversation;
 mod template;
+mod tools;
 
 pub use built_in::BuiltIn;
 pub use conversation::{Conversation, Message, Role, ToolCall};
 pub use template::{ChatTemplate, SpecialTexts, TemplateError, TemplateLimits};
+pub use tools::{ToolCallReader, ToolFormat, Written};

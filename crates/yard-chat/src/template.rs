@@ -10,7 +10,7 @@ use jiff::civil::DateTime;
 use minijinja::{Environment, Error, ErrorKind, State, Value, syntax::SyntaxConfig, value::Serde};
 
 use self::error::REFUSED;
-use crate::Conversation;
+use crate::{Conversation, ToolFormat};
 
 pub use error::TemplateError;
 
@@ -55,6 +55,8 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     specials: SpecialTexts,
     limits: TemplateLimits,
+    /// How it has functions called; `None` if it knows none.
+    tools: Option<ToolFormat>,
 }
 
 impl ChatTemplate {
@@ -81,7 +83,19 @@ impl ChatTemplate {
         environment
             .add_template_owned(NAME, dialect::without_marks(source).into_owned())
             .map_err(|error| TemplateError::malformed(&error))?;
-        Ok(Self { environment, specials, limits })
+        Ok(Self { environment, specials, limits, tools: ToolFormat::of_template(source) })
+    }
+
+    /// How its models call functions; those of a template that knows none are told to.
+    #[must_use]
+    pub fn tool_format(&self) -> ToolFormat {
+        self.tools.unwrap_or(ToolFormat::Tagged)
+    }
+
+    /// The conversation as this template can write it: functions are written out where it knows none.
+    #[must_use]
+    pub fn fitted(&self, conversation: Conversation) -> Conversation {
+        if self.tools.is_none() { conversation.with_tools_written_out() } else { conversation }
     }
 
     /// The text of a conversation.

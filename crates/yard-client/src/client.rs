@@ -10,12 +10,8 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tonic::metadata::{Ascii, MetadataValue};
-use yard_api::management::ErrorBody;
 
-use crate::{
-    ClientError, Refusal, ServerAddress,
-    error::{code_of_name, code_of_status},
-};
+use crate::{ClientError, ServerAddress, refusal};
 
 /// Longest body of a failure that is read: enough for any message, and no more.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -47,7 +43,8 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Longest time for a call, except those below.
     pub timeout: Duration,
-    /// Longest time for the commit of an upload, during which the server proves the model.
+    /// Longest time for the commit of an upload, during which the server proves the model, and until a chat is answered,
+    /// for which it may have to load one.
     pub commit_timeout: Duration,
     /// Longest silence during a transfer; a transfer as a whole may take as long as it moves.
     pub idle_timeout: Duration,
@@ -208,7 +205,7 @@ impl Client {
             Ok(body) => body,
             Err(error) => return error,
         };
-        let mut refusal = read_refusal(status, &body);
+        let mut refusal = refusal::of_answer(status, &body);
         refusal.request_id = refusal.request_id.or(request_id);
         refusal.retry_after_seconds = retry_after_seconds;
         refusal.into()
@@ -251,35 +248,8 @@ impl Client {
     }
 }
 
-/// Understands `{"error": {"code", "message", ...}}` and `{"error": "text"}`, and makes do with anything else.
-fn read_refusal(status: u16, body: &[u8]) -> Refusal {
-    #[derive(serde::Deserialize)]
-    struct TextError {
-        error: String,
-    }
-    let mut refusal = Refusal {
-        code: code_of_status(status),
-        status: Some(status),
-        message: format!("the server answered with status {status}"),
-        param: None,
-        request_id: None,
-        retry_after_seconds: None,
-    };
-    if let Ok(ErrorBody { error }) = serde_json::from_slice::<ErrorBody>(body) {
-        refusal.code = code_of_name(&error.code).unwrap_or(refusal.code);
-        refusal.message = error.message;
-        refusal.param = error.param;
-        refusal.request_id = error.request_id;
-    } else if let Ok(TextError { error }) = serde_json::from_slice(body) {
-        refusal.message = error;
-    }
-    refusal
-}
-
 #[cfg(test)]
 mod tests {
-    use yard_types::ErrorCode;
-
     use super::*;
 
     #[test]
@@ -289,24 +259,5 @@ mod tests {
         for text in ["", "with space", "line\n", "näh", &"x".repeat(513)] {
             assert_eq!(ApiKey::new(text), Err(MalformedKey), "{text:?}");
         }
-    }
-
-    #[test]
-    fn both_forms_of_an_error_body_are_understood() {
-        let own = br#"{"error":{"code":"rate_limited","message":"slow down","request_id":"r"}}"#;
-        let refusal = read_refusal(429, own);
-        assert_eq!((refusal.code, refusal.message.as_str()), (ErrorCode::RateLimited, "slow down"));
-        assert_eq!(refusal.request_id.as_deref(), Some("r"));
-
-        let refusal = read_refusal(404, br#"{"error":"Request for unknown model: 'm' is not found"}"#);
-        assert_eq!(refusal.code, ErrorCode::NotFound);
-        assert!(refusal.message.contains("unknown model"));
-    }
-
-    #[test]
-    fn a_stranger_s_error_page_is_not_printed() {
-        let refusal = read_refusal(502, b"<html>\x1b[31mbad gateway</html>");
-        assert_eq!(refusal.code, ErrorCode::Internal);
-        assert_eq!(refusal.message, "the server answered with status 502");
     }
 }

@@ -78,6 +78,8 @@ pub struct Refusal {
     pub status: Option<u16>,
     /// What is wrong and what to do.
     pub message: String,
+    /// The kind of failure more exactly, where the server has a word for it, such as `context_length_exceeded`.
+    pub detail: Option<String>,
     /// The member of the request that is wrong, where one is.
     pub param: Option<String>,
     /// Under which id the server's log has it.
@@ -156,6 +158,7 @@ mod tests {
             code: ErrorCode::NotFound,
             status: Some(404),
             message: "there is no model 'm'".into(),
+            detail: Some("model_not_found".into()),
             param: Some("model".into()),
             request_id: Some("r1".into()),
             retry_after_seconds: None,

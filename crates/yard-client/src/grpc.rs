@@ -97,6 +97,7 @@ impl GrpcClient {
             code: code_of(status.code()),
             status: None,
             message: status.message().to_owned(),
+            detail: None,
             param: None,
             request_id: metadata("x-request-id"),
             retry_after_seconds: metadata("retry-after").and_then(|text| text.parse().ok()),

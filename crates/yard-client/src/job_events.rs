@@ -1,7 +1,5 @@
 //! Following a job over any number of connections.
 
-mod reader;
-
 use std::{collections::VecDeque, time::Duration};
 
 use reqwest::{
@@ -12,8 +10,10 @@ use tokio::time::{sleep, timeout};
 use yard_api::management::{JobEventBody, JobEventKind};
 use yard_types::ErrorCode;
 
-use crate::{Client, ClientError};
-use reader::{EventReader, RawEvent};
+use crate::{
+    Client, ClientError,
+    event_reader::{EventReader, RawEvent},
+};
 
 /// A server sends at least a comment more often than this.
 const MAX_SILENCE: Duration = Duration::from_secs(45);

@@ -1,4 +1,5 @@
-//! A typed client of a Modelyard server: the management API, predictions over REST, and predictions over gRPC.
+//! A typed client of a Modelyard server: the management API, predictions over REST and over gRPC, and chats with
+//! language models.
 //!
 //! The command line and the tests use it, and so may any Rust program. Every call is bounded in time and in the size of
 //! the answer it accepts, and fails with a [`ClientError`] that says what to do. It reads no environment variable and
@@ -23,9 +24,11 @@
 
 mod access;
 mod address;
+mod chat;
 mod client;
 mod data_sets;
 mod error;
+mod event_reader;
 mod grpc;
 mod job_events;
 mod jobs;
@@ -34,12 +37,14 @@ mod operations;
 mod package;
 mod pull;
 mod push;
+mod refusal;
 mod transfer;
 mod uploads;
 mod v2;
 
 pub use access::AuditQuery;
 pub use address::{AddressError, ServerAddress};
+pub use chat::{ChatAnswer, ChatEnd, ChatFinish, ChatMessage, ChatOptions, ChatPart, ChatRole, ChatUsage};
 pub use client::{ApiKey, Client, ClientOptions, MalformedKey};
 pub use error::{ClientError, Refusal};
 pub use grpc::GrpcClient;

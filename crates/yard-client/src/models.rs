@@ -126,6 +126,7 @@ fn missing_alias(model: &ModelBody, alias: &AliasName) -> Refusal {
         code: ErrorCode::NotFound,
         status: None,
         message,
+        detail: None,
         param: None,
         request_id: None,
         retry_after_seconds: None,

@@ -1,5 +1,7 @@
 //! An answer while it is written.
 
+use std::time::Instant;
+
 use yard_worker::{
     OpenCall, Said,
     language::{
@@ -7,12 +9,14 @@ use yard_worker::{
     },
 };
 
-use crate::LanguageError;
+use crate::{LanguageError, metrics::Counted, shares::Share};
 
-/// An answer while it is written. Dropping it ends it at the model's next step.
+/// An answer while it is written. Dropping it ends it at the model's next step, and counts it as cancelled.
 #[derive(Debug)]
 pub struct Answer {
     call: OpenCall,
+    _share: Share,
+    counted: Counted,
 }
 
 /// What comes of an answer, in order.
@@ -30,8 +34,8 @@ pub enum Part {
 }
 
 impl Answer {
-    pub(crate) const fn new(call: OpenCall) -> Self {
-        Self { call }
+    pub(crate) const fn new(call: OpenCall, share: Share, counted: Counted) -> Self {
+        Self { call, _share: share, counted }
     }
 
     /// Waits for the next part.
@@ -40,6 +44,15 @@ impl Answer {
     ///
     /// The request was refused, the model failed at it, or its process ended. Nothing comes after an error.
     pub async fn next(&mut self) -> Result<Part, LanguageError> {
+        let next = self.part().await;
+        match &next {
+            Ok(part) => self.counted.part(part, Instant::now()),
+            Err(error) => self.counted.failed(error),
+        }
+        next
+    }
+
+    async fn part(&mut self) -> Result<Part, LanguageError> {
         match self.call.next().await? {
             Said::Event(event) => match event.decode::<GenerateEvent>()?.event {
                 Some(generate_event::Event::Begun(begun)) => {

@@ -116,7 +116,7 @@ impl Engine for LanguageEngine {
         }
         let started = self.runtime.block_on(Supervisor::start(self.start(&file, bytes)));
         let (supervisor, loaded) = started.map_err(|error| refused(package, error))?;
-        let model = Arc::new(LanguageModel::new(ModelFacts::of(&loaded), supervisor));
+        let model = Arc::new(LanguageModel::new(ModelFacts::of(&loaded), supervisor, self.options.calls));
         Ok(Arc::new(Loaded { signature: Signature::default(), model }))
     }
 }

@@ -14,6 +14,14 @@ pub enum LanguageError {
         /// For the one who asked.
         message: String,
     },
+    /// The tenant has as many answers under way as one may have.
+    #[error(
+        "{most} answers are under way for this key already, as many as one may have: wait for some of them"
+    )]
+    ShareTaken {
+        /// How many.
+        most: usize,
+    },
     /// The process died and is being started again.
     #[error("the model's process ended and is being started again")]
     Restarting,
@@ -29,6 +37,7 @@ impl Coded for LanguageError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Refused { code, .. } => *code,
+            Self::ShareTaken { .. } => ErrorCode::RateLimited,
             // To the one who asked it is the same how the process ended: another try may succeed.
             Self::Restarting
             | Self::Worker(

@@ -8,12 +8,15 @@
 mod answer;
 mod engine;
 mod error;
+mod metrics;
 mod model;
+mod shares;
 mod supervisor;
 
 pub use answer::{Answer, Part};
 pub use engine::{ENGINE, LanguageEngine, LanguageOptions};
 pub use error::LanguageError;
+pub use metrics::{AnswerEnd, LanguageCounts, TimesSnapshot};
 pub use model::{LanguageModel, ModelFacts};
 /// The messages that a model is asked with.
 pub use yard_worker::language as messages;

@@ -1,6 +1,9 @@
 //! A model that is loaded, and what can be asked of it.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use yard_worker::{
     Request,
@@ -11,7 +14,12 @@ use yard_worker::{
     },
 };
 
-use crate::{Answer, LanguageError, supervisor::Supervisor};
+use crate::{
+    Answer, LanguageCounts, LanguageError,
+    metrics::{Counted, LanguageMetrics},
+    shares::Shares,
+    supervisor::Supervisor,
+};
 
 /// Longest time for what no model computes: texts, templates and counts.
 const SHORT_WORK: Duration = Duration::from_secs(60);
@@ -19,7 +27,7 @@ const SHORT_WORK: Duration = Duration::from_secs(60);
 const EMBEDDING: Duration = Duration::from_secs(600);
 
 /// What is known of a model that is loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelFacts {
     /// Longest sequence of prompt and answer, in tokens.
     pub longest: u64,
@@ -33,6 +41,8 @@ pub struct ModelFacts {
     pub threads: u32,
     /// Whether chats can be written for it.
     pub has_chat_template: bool,
+    /// How it calls functions, by the name of the format; empty without a chat template.
+    pub tool_format: String,
 }
 
 /// A model that is loaded. Its process is ended when this is dropped and its last call has ended.
@@ -40,10 +50,12 @@ pub struct ModelFacts {
 pub struct LanguageModel {
     facts: ModelFacts,
     supervisor: Supervisor,
+    shares: Shares,
+    metrics: Arc<LanguageMetrics>,
 }
 
 impl ModelFacts {
-    pub(crate) const fn of(loaded: &Loaded) -> Self {
+    pub(crate) fn of(loaded: &Loaded) -> Self {
         Self {
             longest: loaded.longest,
             vocabulary: loaded.vocabulary,
@@ -51,13 +63,16 @@ impl ModelFacts {
             weight_bytes: loaded.weight_bytes,
             threads: loaded.threads,
             has_chat_template: loaded.has_chat_template,
+            tool_format: loaded.tool_format.clone(),
         }
     }
 }
 
 impl LanguageModel {
-    pub(crate) const fn new(facts: ModelFacts, supervisor: Supervisor) -> Self {
-        Self { facts, supervisor }
+    /// One tenant has half of `calls` at most.
+    pub(crate) fn new(facts: ModelFacts, supervisor: Supervisor, calls: usize) -> Self {
+        let shares = Shares::new(calls.div_ceil(2));
+        Self { facts, supervisor, shares, metrics: Arc::new(LanguageMetrics::new()) }
     }
 
     /// What is known of it.
@@ -82,6 +97,19 @@ impl LanguageModel {
     #[must_use]
     pub fn process_id(&self) -> Option<u32> {
         self.supervisor.worker().ok()?.process_id()
+    }
+
+    /// What was counted of its answers.
+    #[must_use]
+    pub fn counts(&self) -> LanguageCounts {
+        self.metrics.counts()
+    }
+
+    /// What its process said last of what it does and holds: some seconds old while it has work, older while a step takes
+    /// long. `None` while the process does not run, or has said nothing yet. Asks and waits for nothing.
+    #[must_use]
+    pub fn last_stats(&self) -> Option<StatsResponse> {
+        self.supervisor.stats()
     }
 
     /// A text or a chat in tokens.
@@ -116,9 +144,22 @@ impl LanguageModel {
     ///
     /// # Errors
     ///
-    /// Too many are under way, or the process is not there. What the model thinks of the request comes as the answer.
+    /// Too many are under way, of all or of this tenant, or the process is not there. What the model thinks of the request comes as the answer.
     pub fn generate(&self, request: &GenerateRequest) -> Result<Answer, LanguageError> {
-        Ok(Answer::new(self.supervisor.worker()?.begin(Request::new(GENERATE, request))?))
+        let mut counted =
+            Counted::begin(Arc::clone(&self.metrics), request.prompt.len() as u64, Instant::now());
+        let tenant = request.terms.as_ref().map_or("", |terms| terms.tenant.as_str());
+        let begun = self.shares.take(tenant).and_then(|share| {
+            let call = self.supervisor.worker()?.begin(Request::new(GENERATE, request))?;
+            Ok((call, share))
+        });
+        match begun {
+            Ok((call, share)) => Ok(Answer::new(call, share, counted)),
+            Err(error) => {
+                counted.failed(&error);
+                Err(error)
+            }
+        }
     }
 
     /// A text as a row of numbers.
@@ -132,13 +173,16 @@ impl LanguageModel {
         let limit = asked.map_or(EMBEDDING, |asked| Duration::from_millis(asked) + SHORT_WORK);
         let answer = self.supervisor.worker()?.call(Request::new(EMBED, request), limit).await?;
         match answer.decode::<EmbedResponse>()?.outcome {
-            Some(embed_response::Outcome::Embedding(embedding)) => Ok(embedding),
+            Some(embed_response::Outcome::Embedding(embedding)) => {
+                self.metrics.embedded(&embedding.usage.unwrap_or_default());
+                Ok(embedding)
+            }
             Some(embed_response::Outcome::Refused(refusal)) => Err(refusal.into()),
             None => Err(LanguageError::Nonsense),
         }
     }
 
-    /// What the model has done and what it holds.
+    /// What the model has done and what it holds, asked of its process now.
     ///
     /// # Errors
     ///

@@ -17,7 +17,7 @@ use tokio::{
 };
 use yard_worker::{
     CallLimits, Request, SharedWorker, WorkerCommand, WorkerError,
-    language::{LOAD, LoadRequest, LoadResponse, Loaded, STATS, StatsRequest, load_response},
+    language::{LOAD, LoadRequest, LoadResponse, Loaded, STATS, StatsRequest, StatsResponse, load_response},
 };
 
 use crate::LanguageError;
@@ -27,8 +27,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A process that ran for so long is not held to have died of its start.
 const WELL_AFTER: Duration = Duration::from_secs(60);
-/// How often a process with work is asked for a sign of life, which it gives between two steps.
-const ASKED_EVERY: Duration = Duration::from_secs(15);
+/// How often a process with work is asked what it has done and holds.
+const ASKED_EVERY: Duration = Duration::from_secs(2);
+/// How often one without work is asked.
+const IDLE_ASKED_EVERY: Duration = Duration::from_secs(15);
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -47,28 +49,45 @@ pub(crate) struct Start {
 /// The process of a model, and the task that looks after it.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    worker: watch::Receiver<Option<SharedWorker>>,
-    restarts: Arc<AtomicU64>,
+    shown: Arc<Shown>,
     task: JoinHandle<()>,
+}
+
+/// What the task shows of the process.
+#[derive(Debug)]
+struct Shown {
+    /// `None` while it is started again.
+    worker: watch::Sender<Option<SharedWorker>>,
+    /// What it said last of itself; `None` until it did.
+    stats: watch::Sender<Option<StatsResponse>>,
+    restarts: AtomicU64,
 }
 
 impl Supervisor {
     /// Starts the process and loads the model; from then on it is kept running.
     pub(crate) async fn start(start: Start) -> Result<(Self, Loaded), LanguageError> {
         let (worker, loaded) = start.run().await?;
-        let (known, receiver) = watch::channel(Some(worker.clone()));
-        let restarts = Arc::<AtomicU64>::default();
-        let task = Handle::current().spawn(look_after(start, worker, known, Arc::clone(&restarts)));
-        Ok((Self { worker: receiver, restarts, task }, loaded))
+        let shown = Arc::new(Shown {
+            worker: watch::Sender::new(Some(worker.clone())),
+            stats: watch::Sender::new(None),
+            restarts: AtomicU64::new(0),
+        });
+        let task = Handle::current().spawn(look_after(start, worker, Arc::clone(&shown)));
+        Ok((Self { shown, task }, loaded))
     }
 
     /// The process, if it runs.
     pub(crate) fn worker(&self) -> Result<SharedWorker, LanguageError> {
-        self.worker.borrow().clone().ok_or(LanguageError::Restarting)
+        self.shown.worker.borrow().clone().ok_or(LanguageError::Restarting)
+    }
+
+    /// What the process said last of itself, if it runs and has said something.
+    pub(crate) fn stats(&self) -> Option<StatsResponse> {
+        *self.shown.stats.borrow()
     }
 
     pub(crate) fn restarts(&self) -> u64 {
-        self.restarts.load(Ordering::Relaxed)
+        self.shown.restarts.load(Ordering::Relaxed)
     }
 }
 
@@ -91,17 +110,13 @@ impl Start {
     }
 }
 
-async fn look_after(
-    start: Start,
-    mut worker: SharedWorker,
-    known: watch::Sender<Option<SharedWorker>>,
-    restarts: Arc<AtomicU64>,
-) {
+async fn look_after(start: Start, mut worker: SharedWorker, shown: Arc<Shown>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
-        let end = end_of(&worker, start.hangs_after).await;
-        known.send_replace(None);
+        let end = end_of(&worker, start.hangs_after, &shown.stats).await;
+        shown.worker.send_replace(None);
+        shown.stats.send_replace(None);
         tracing::error!(file = %start.file.display(), error = &end as &dyn std::error::Error, "the process of a language model ended");
         if began.elapsed() >= WELL_AFTER {
             pause = FIRST_PAUSE;
@@ -109,7 +124,7 @@ async fn look_after(
         worker = loop {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            restarts.fetch_add(1, Ordering::Relaxed);
+            shown.restarts.fetch_add(1, Ordering::Relaxed);
             match start.run().await {
                 Ok((worker, _)) => break worker,
                 Err(error) => {
@@ -118,22 +133,41 @@ async fn look_after(
             }
         };
         tracing::warn!(file = %start.file.display(), "a language model is loaded again");
-        known.send_replace(Some(worker.clone()));
+        shown.worker.send_replace(Some(worker.clone()));
     }
 }
 
-/// Waits until the process ends, or is ended because it hangs.
-async fn end_of(worker: &SharedWorker, hangs_after: Duration) -> WorkerError {
+/// Waits until the process ends, or is ended because it hangs. Until then it says now and then what it has done and holds;
+/// it answers between two steps, so that is its sign of life too.
+async fn end_of(
+    worker: &SharedWorker,
+    hangs_after: Duration,
+    stats: &watch::Sender<Option<StatsResponse>>,
+) -> WorkerError {
     let hangs = async {
+        let (mut asked, mut had_work) = (Instant::now(), true);
+        let mut last_sign = Instant::now();
         loop {
+            let has_work = worker.calls() > 0;
+            // Once more after its last call: else that would be shown as if it went on.
+            if has_work || had_work || asked.elapsed() >= IDLE_ASKED_EVERY {
+                (asked, had_work) = (Instant::now(), has_work);
+                let sign = worker.call(Request::new(STATS, &StatsRequest {}), hangs_after).await;
+                match sign.and_then(|answer| answer.decode::<StatsResponse>()) {
+                    Ok(said) => {
+                        last_sign = Instant::now();
+                        stats.send_replace(Some(said));
+                    }
+                    Err(error @ WorkerError::TimedOut { .. }) => break error,
+                    // It has as many calls as it may have, which passes if it does not hang, or it has just ended, which is
+                    // seen below.
+                    Err(_) if last_sign.elapsed() >= hangs_after => {
+                        break WorkerError::TimedOut { limit: hangs_after };
+                    }
+                    Err(_) => {}
+                }
+            }
             sleep(ASKED_EVERY).await;
-            if worker.calls() == 0 {
-                continue;
-            }
-            let sign = worker.call(Request::new(STATS, &StatsRequest {}), hangs_after).await;
-            if let Err(error @ WorkerError::TimedOut { .. }) = sign {
-                break error;
-            }
         }
     };
     tokio::select! {

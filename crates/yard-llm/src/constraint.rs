@@ -80,6 +80,17 @@ impl Constraint {
         }
     }
 
+    /// One as this is now that goes its own way from here on: many answers keep to a grammar that was read once.
+    #[must_use]
+    pub fn fresh_copy(&self) -> Self {
+        Self {
+            parser: self.parser.deep_clone(),
+            vocabulary: self.vocabulary.clone(),
+            mask: self.mask.clone(),
+            state: self.state.clone(),
+        }
+    }
+
     /// The tokens that may come next. At least one; when the grammar is complete, those that end an answer. Asking again
     /// before the next token costs nothing.
     ///

@@ -89,6 +89,7 @@ pub(crate) async fn run(endpoint: E, call: OwnedCall, payload: Payload) -> Resul
         E::ShowOpenAiModel => openai::show(call).await,
         E::ChatCompletions => openai::chat(call, &payload).await,
         E::Completions => openai::complete(call, &payload).await,
+        E::Responses => openai::respond(call, &payload).await,
         E::Embeddings => openai::embed(call, &payload).await,
         E::Tokenize => openai::tokenize(call, &payload).await,
         E::Detokenize => openai::detokenize(call, &payload).await,

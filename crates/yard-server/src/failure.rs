@@ -205,7 +205,11 @@ impl From<ApplicationError> for Failure {
 impl From<LanguageError> for Failure {
     fn from(error: LanguageError) -> Self {
         let retry_after = (error.code() == ErrorCode::Unavailable).then_some(RESTART_WAIT);
-        Self { retry_after, ..Self::of(error) }
+        match error.code() {
+            // What a model cannot do for a request is a fault of the request, which another try does not mend.
+            ErrorCode::Unsupported => Self::invalid(error.to_string()),
+            _ => Self { retry_after, ..Self::of(error) },
+        }
     }
 }
 

@@ -10,19 +10,31 @@ mod embeddings;
 mod events;
 mod logprobs;
 mod models;
+mod responses;
 mod target;
 mod texts;
+mod tools;
 mod whole;
 
 pub(crate) use chat::chat;
 pub(crate) use completions::complete;
 pub(crate) use embeddings::embed;
 pub(crate) use models::{list, show};
+pub(crate) use responses::respond;
 pub(crate) use texts::{detokenize, tokenize};
 
 use yard_api::openai::ApiError;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, heavy, http::Payload};
+
+/// Reads a request; a long one beside the threads that talk to clients.
+async fn read<Request: Send + 'static>(
+    payload: &Payload,
+    parse: fn(&[u8]) -> Result<Request, ApiError>,
+) -> Result<Request, Failure> {
+    let bytes = payload.bytes();
+    Ok(heavy::run(bytes.len(), move || parse(&bytes)).await??)
+}
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {

@@ -24,6 +24,8 @@ pub struct ServerOptions {
     pub insecure_no_auth: bool,
     /// Longest time a predict request may take, if neither it nor its model says less. Default: 30 s.
     pub request_timeout: Duration,
+    /// Longest time of an answer of a language model. Default: 10 minutes.
+    pub answer_timeout: Duration,
     /// How long a stopping server waits for admitted requests before it gives up on them. Default: 30 s.
     pub shutdown_grace: Duration,
     /// Limits of every HTTP connection and body.
@@ -81,6 +83,7 @@ impl Default for ServerOptions {
             allowed_origins: Vec::new(),
             insecure_no_auth: false,
             request_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(600),
             shutdown_grace: Duration::from_secs(30),
             http: HttpLimits::default(),
             grpc: GrpcLimits::default(),

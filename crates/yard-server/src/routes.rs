@@ -110,6 +110,7 @@ pub(crate) enum Endpoint {
     ShowOpenAiModel,
     ChatCompletions,
     Completions,
+    Responses,
     Embeddings,
     Tokenize,
     Detokenize,

@@ -110,6 +110,11 @@ impl ModelControl {
         state.slots.values().filter_map(|slot| slot.live.as_ref()).map(|version| version.snapshot()).collect()
     }
 
+    /// Every version in service: at most one of each number.
+    pub(crate) fn in_service(&self) -> Vec<Arc<Version>> {
+        self.lock().slots.values().filter_map(|slot| slot.live.clone()).collect()
+    }
+
     pub(crate) fn is_stalled(&self, now: Instant) -> bool {
         let state = self.lock();
         let live = state.slots.values().filter_map(|slot| slot.live.clone());

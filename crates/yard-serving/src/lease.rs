@@ -65,6 +65,12 @@ pub struct Lease {
     version: Arc<Version>,
 }
 
+/// Says that somebody works on a version beside its queue: it is not unloaded for the sake of others meanwhile.
+#[derive(Debug)]
+pub struct Hold {
+    lease: Lease,
+}
+
 /// Counts a request from its admission to its end, even if its future is dropped in between.
 struct Counted<'a> {
     version: &'a Version,
@@ -99,7 +105,14 @@ impl Lease {
 
     /// What else the version offers, if it is of this type: see [`yard_engine::LoadedModel::service`].
     pub fn service<Service: Any + Send + Sync>(&self) -> Option<Arc<Service>> {
-        self.version.model().service()?.downcast().ok()
+        self.version.service()
+    }
+
+    /// To be kept for as long as something of [`Lease::service`] is at work.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        self.version.hold();
+        Hold { lease: self.clone() }
     }
 
     /// Answers a request whose inputs stand in the order of the signature (see [`Signature::arrange`]).
@@ -166,6 +179,12 @@ async fn answer(
         Ok(result) => result,
         Err(_) if version.host.admission.is_stopping() => Err(ServingError::Stopping),
         Err(_) => Err(ServingError::Interrupted { version: version.reference.clone() }),
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.lease.version.release();
     }
 }
 

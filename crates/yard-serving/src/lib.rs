@@ -37,7 +37,7 @@ mod watchdog;
 
 pub use control::Prepared;
 pub use error::{ServingError, StartError};
-pub use lease::{Lease, Prediction, QueueClass, RequestContext, Timings};
+pub use lease::{Hold, Lease, Prediction, QueueClass, RequestContext, Timings};
 pub use metrics::{Bucket, HistogramSnapshot, MetricsSnapshot};
 pub use options::{QueueOptions, ServingSettings};
 pub use serving::{RefreshReport, Serving, ShutdownReport, StartReport};

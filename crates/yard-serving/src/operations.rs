@@ -415,7 +415,7 @@ impl Core {
             let state = control.lock();
             for (number, slot) in &state.slots {
                 let Some(version) = &slot.live else { continue };
-                if state.is_wanted(*number) || !version.queue.is_idle() {
+                if state.is_wanted(*number) || !version.is_idle() {
                     continue;
                 }
                 let used = version.last_used();

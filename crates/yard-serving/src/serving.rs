@@ -1,6 +1,7 @@
 //! The handle.
 
 use std::{
+    any::Any,
     fmt,
     sync::{
         Arc,
@@ -188,6 +189,16 @@ impl Serving {
     /// The numbers of every version in service.
     pub fn metrics(&self) -> Vec<MetricsSnapshot> {
         self.shared.core.controls().iter().flat_map(|control| control.metrics()).collect()
+    }
+
+    /// What else the versions in service offer, where it is of this type: see [`yard_engine::LoadedModel::service`]. To be
+    /// held for a moment: nothing says that the version stays in service meanwhile.
+    pub fn services<Service: Any + Send + Sync>(&self) -> Vec<(VersionRef, Arc<Service>)> {
+        let controls = self.shared.core.controls();
+        let versions = controls.iter().flat_map(|control| control.in_service());
+        versions
+            .filter_map(|version| Some((version.reference.clone(), version.service::<Service>()?)))
+            .collect()
     }
 
     /// Requests admitted and not yet answered.

@@ -1,11 +1,12 @@
 //! A loaded version.
 
 use std::{
+    any::Any,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -64,6 +65,8 @@ pub(crate) struct Version {
     last_progress: AtomicU64,
     /// By [`Host::micros`].
     last_used: AtomicU64,
+    /// How many are at work on it beside its queue.
+    holds: AtomicUsize,
     gone: watch::Receiver<()>,
 }
 
@@ -118,6 +121,7 @@ impl Version {
             failed: AtomicBool::new(false),
             last_progress: AtomicU64::new(now),
             last_used: AtomicU64::new(now),
+            holds: AtomicUsize::new(0),
             gone,
             reference,
             host,
@@ -128,6 +132,11 @@ impl Version {
     pub(crate) fn model(&self) -> &dyn LoadedModel {
         let held = self.held.as_ref().expect("only dropping the version takes it away");
         &*held.model
+    }
+
+    /// What else the model offers, if it is of this type.
+    pub(crate) fn service<Service: Any + Send + Sync>(&self) -> Option<Arc<Service>> {
+        self.model().service()?.downcast().ok()
     }
 
     /// Applies changed options.
@@ -246,6 +255,23 @@ impl Version {
 
     pub(crate) fn used(&self, now: Instant) {
         self.last_used.store(self.host.micros(now), Ordering::Relaxed);
+    }
+
+    /// Somebody begins to work on it beside its queue.
+    pub(crate) fn hold(&self) {
+        self.holds.fetch_add(1, Ordering::SeqCst);
+        self.used(clock::now());
+    }
+
+    /// Somebody is through with that.
+    pub(crate) fn release(&self) {
+        self.used(clock::now());
+        self.holds.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether nobody works on it, or waits to.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.queue.is_idle() && self.holds.load(Ordering::SeqCst) == 0
     }
 
     pub(crate) fn last_used(&self) -> u64 {

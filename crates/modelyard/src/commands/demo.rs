@@ -2,6 +2,7 @@
 
 mod commands_to_try;
 mod digits;
+mod language;
 mod server;
 mod training;
 
@@ -29,6 +30,8 @@ use crate::{
 
 /// How long one row at a time is measured.
 const MEASURED: Duration = Duration::from_millis(500);
+/// Said after what to try next.
+const STOPS_NOW: &str = "This server stops now; without --exit it goes on serving, and these commands work.";
 
 /// Show the whole story: train a model, serve it, classify handwritten digits that it has not seen
 ///
@@ -40,6 +43,10 @@ pub(crate) struct DemoArgs {
     /// Stop the server and end when the story is told
     #[arg(long)]
     exit: bool,
+
+    /// Show this language model instead, a GGUF file: push it, ask it a question, have it answer by a JSON schema
+    #[arg(long, value_name = "FILE")]
+    language_model: Option<PathBuf>,
 
     /// Address of the REST listener; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
@@ -91,8 +98,14 @@ async fn with_server(args: &DemoArgs, global: &GlobalArgs, output: Output) -> Re
         server = DemoServer::start(args.http, args.grpc, &data_dir, workshop.path()) => server?,
         () = &mut stop => return Err(Interrupted.into()),
     };
+    let telling = async {
+        match &args.language_model {
+            Some(file) => language::story(file, &server, &data_dir, args.exit, output).await,
+            None => story(&server, &data_dir, workshop.path(), args.exit, output).await,
+        }
+    };
     let told = tokio::select! {
-        told = story(&server, &data_dir, workshop.path(), args.exit, output) => told,
+        told = telling => told,
         () = &mut stop => Err(Interrupted.into()),
     };
     if told.is_err() || args.exit {
@@ -166,8 +179,7 @@ async fn story(
             &held_out.images[held_out.drawn()],
         )?)?;
         if ends_after {
-            output
-                .text("This server stops now; without --exit it goes on serving, and these commands work.")?;
+            output.text(STOPS_NOW)?;
         }
     }
     Ok(())
@@ -274,11 +286,7 @@ fn per_second(count: usize, seconds: f64) -> f64 {
 }
 
 fn figures(report: &Report) -> String {
-    let build = if report.optimised_build {
-        "a release build"
-    } else {
-        "a development build; a release build is faster"
-    };
+    let build = build_in_words(report.optimised_build);
     let rows = counted(report.held_out as u64, "digit", "digits");
     format!(
         "Trained and registered in {:.1} s.\n\
@@ -293,6 +301,10 @@ fn figures(report: &Report) -> String {
         report.rows_per_second_in_one_request,
         report.engine,
     )
+}
+
+const fn build_in_words(is_optimised: bool) -> &'static str {
+    if is_optimised { "a release build" } else { "a development build; a release build is faster" }
 }
 
 /// The address of a listener as a client wants it.

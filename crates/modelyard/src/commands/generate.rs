@@ -3,7 +3,6 @@
 mod chat;
 
 use std::{
-    io::{IsTerminal as _, Write as _},
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
@@ -19,10 +18,7 @@ use yard_llm::{
     Model, Request, SamplingOptions, StopOptions, StopReason, Tokenizer,
 };
 
-use crate::{
-    input::InputError,
-    output::{Output, harmless},
-};
+use crate::{input::InputError, output::Output};
 
 /// Continue a text with a language model in a GGUF file
 ///
@@ -130,7 +126,7 @@ pub(crate) fn run(args: &GenerateArgs, output: Output) -> Result<()> {
                 }
             };
             first.get_or_insert_with(|| begun.elapsed());
-            write_piece(&piece, output)?;
+            output.piece(&piece)?;
             text.push_str(&piece);
         }
     }
@@ -174,18 +170,6 @@ fn name_of(end: End) -> Result<&'static str, LlmError> {
         End::Failed(error) => Err(error),
         End::Cancelled | End::DeadlinePassed => Ok("cancelled"),
     }
-}
-
-fn write_piece(piece: &str, output: Output) -> Result<()> {
-    if output.is_json() {
-        return Ok(());
-    }
-    let mut stdout = std::io::stdout().lock();
-    // A model may write what a terminal takes for commands.
-    let piece = if stdout.is_terminal() { harmless(piece) } else { piece.into() };
-    stdout.write_all(piece.as_bytes())?;
-    stdout.flush()?;
-    Ok(())
 }
 
 fn load(path: &Path, machine: &Machine) -> Result<(Arc<Tokenizer>, Model)> {

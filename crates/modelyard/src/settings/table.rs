@@ -275,6 +275,11 @@ fn language_settings() -> Vec<Setting> {
             "Most private memory of a language model's process; `none` for three times its file and 4 GiB."
         ),
         setting!(
+            "language.answer_timeout",
+            server.answer_timeout,
+            "Longest time from a request for an answer to its end; what is not complete then ends with 504."
+        ),
+        setting!(
             "language.load_limit",
             language.load_limit,
             "Longest time until a language model is loaded."
@@ -287,7 +292,8 @@ fn language_settings() -> Vec<Setting> {
         setting!(
             "language.max_calls",
             language.calls,
-            "Most answers of a language model under way at once, those that wait included; more are refused with 503."
+            "Most answers, embeddings and texts to be read of a language model under way at once, those that wait included; \
+             more are refused with 503."
         ),
     ]
 }

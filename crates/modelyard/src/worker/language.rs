@@ -140,6 +140,8 @@ impl Serving {
                     self.engine.cancel(*request);
                 } else if let Some(is_stopped) = self.in_grammars.get_mut(&id) {
                     *is_stopped = true;
+                } else {
+                    self.texts.stop(id);
                 }
                 return Ok(());
             }

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod chats;
 mod demo;
 mod doctor;
 mod failures;
 mod keys;
+mod language_metrics;
 mod language_models;
 mod language_worker;
 mod predictions;

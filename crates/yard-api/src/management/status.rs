@@ -54,6 +54,20 @@ pub struct ServedVersionBody {
     pub waiting: usize,
     /// Whether work waits and nothing moves.
     pub stalled: bool,
+    /// How its process does, if it is a language model in service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<ServedLanguageBody>,
+}
+
+/// The process of a language model in service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServedLanguageBody {
+    /// Whether it runs; if not, it is being started again.
+    pub running: bool,
+    /// How often it was tried to start it again.
+    pub restarts: u64,
+    /// Answers that were begun and have not ended.
+    pub answers_in_flight: u64,
 }
 
 /// What garbage collection did.

@@ -99,7 +99,8 @@ fn take_logprobs(fields: &mut Fields) -> Result<Option<u32>, ApiError> {
     }
 }
 
-fn check_service_tier(fields: &mut Fields) -> Result<(), ApiError> {
+/// There is one tier, of which `auto` and `default` are names.
+pub(crate) fn check_service_tier(fields: &mut Fields) -> Result<(), ApiError> {
     match fields.text("service_tier")?.as_deref() {
         None | Some("auto" | "default") => Ok(()),
         Some(_) => Err(fields.invalid("service_tier")),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 mod tables;
 
-pub(crate) use tables::{CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, TOKENIZE};
+pub(crate) use tables::{CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, RESPONSES, TOKENIZE};
 
 /// A route with parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub enum Route {
     ChatCompletions,
     /// `POST /v1/completions`
     Completions,
+    /// `POST /v1/responses`
+    Responses,
     /// `POST /v1/embeddings`
     Embeddings,
     /// `POST /tokenize`
@@ -50,6 +52,7 @@ pub const fn parameters(route: Route) -> &'static [Parameter] {
     match route {
         Route::ChatCompletions => CHAT,
         Route::Completions => COMPLETIONS,
+        Route::Responses => RESPONSES,
         Route::Embeddings => EMBEDDINGS,
         Route::Tokenize => TOKENIZE,
         Route::Detokenize => DETOKENIZE,

@@ -8,16 +8,24 @@ use super::*;
 mod answers;
 mod fields;
 mod messages;
+mod responses;
 mod values;
 
-const ROUTES: [Route; 5] =
-    [Route::ChatCompletions, Route::Completions, Route::Embeddings, Route::Tokenize, Route::Detokenize];
+const ROUTES: [Route; 6] = [
+    Route::ChatCompletions,
+    Route::Completions,
+    Route::Responses,
+    Route::Embeddings,
+    Route::Tokenize,
+    Route::Detokenize,
+];
 
 /// A request that has what its route needs and nothing else.
 fn smallest(route: Route) -> Map<String, Value> {
     let request = match route {
         Route::ChatCompletions => json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }] }),
         Route::Completions => json!({ "model": "m", "prompt": "Once" }),
+        Route::Responses => json!({ "model": "m", "input": "hi" }),
         Route::Embeddings | Route::Tokenize => json!({ "model": "m", "input": "Once" }),
         Route::Detokenize => json!({ "model": "m", "tokens": [1, 2] }),
     };
@@ -36,6 +44,7 @@ fn parse(route: Route, body: &[u8]) -> Result<(), ApiError> {
     match route {
         Route::ChatCompletions => ChatRequest::parse(body).map(drop),
         Route::Completions => CompletionRequest::parse(body).map(drop),
+        Route::Responses => ResponsesRequest::parse(body).map(drop),
         Route::Embeddings => EmbeddingRequest::parse(body).map(drop),
         Route::Tokenize => TokenizeRequest::parse(body).map(drop),
         Route::Detokenize => DetokenizeRequest::parse(body).map(drop),

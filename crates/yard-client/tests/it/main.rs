@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod chats;
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::{TokenKind, Tokenizer};
+use super::{TokenId, TokenKind, Tokenizer};
 
 /// A code point that Unicode has set aside for use within programs: it is no character, and stands in no text.
 const GUARD: char = '\u{FDD0}';
@@ -17,7 +17,9 @@ impl Tokenizer {
     /// A text that reads as `text` and in which [`Tokenizer::encode`] finds no control token.
     #[must_use]
     pub fn guarded<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut guarded = without(text);
+        let plain = self.with_plain_spaces(text);
+        let mut guarded =
+            if plain.contains(GUARD) { Cow::Owned(without(&plain).into_owned()) } else { plain };
         for _ in 0..MOST_ROUNDS {
             let Some(next) = self.guarded_once(&guarded) else { return guarded };
             guarded = Cow::Owned(next);
@@ -25,12 +27,26 @@ impl Tokenizer {
         Cow::Owned(apart(text))
     }
 
+    /// Whether a token is the template's alone: control tokens, and those that files have declared to be ordinary words
+    /// though they end answers or are written as control tokens are.
+    fn speaks_for_the_template(&self, token: TokenId) -> bool {
+        if self.token_kind(token) != Some(TokenKind::UserDefined) {
+            return true;
+        }
+        let name = self.token_bytes(token).unwrap_or_default();
+        let special = &self.special_tokens;
+        special.ends_generation(token)
+            || special.beginning == Some(token)
+            || name.starts_with(b"<|") && name.ends_with(b"|>")
+            || matches!(name, b"<start_of_turn>" | b"[INST]" | b"[/INST]")
+    }
+
     /// `None` when there is nothing to guard.
     fn guarded_once(&self, text: &str) -> Option<String> {
         let mut guarded = String::new();
         let mut behind = 0;
         for (range, token) in self.matcher.names(text) {
-            if self.token_kind(token) != Some(TokenKind::UserDefined) {
+            if self.speaks_for_the_template(token) {
                 guarded.push_str(&text[behind..range.start]);
                 guarded.push_str(&apart(&text[range.clone()]));
                 behind = range.end;

@@ -1,11 +1,15 @@
 //! Keys, the audit trail and the server itself, of the management API.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use yard_access::{KeyId, Visibility};
-use yard_api::management::{AuditPage, KeyList, NewKeyBody, RotateKey, ServedVersionBody, StatusBody};
+use yard_api::management::{
+    AuditPage, KeyList, NewKeyBody, RotateKey, ServedLanguageBody, ServedVersionBody, StatusBody,
+};
+use yard_language::LanguageModel;
 use yard_serving::VersionStatusState;
+use yard_types::VersionRef;
 
 use super::{OwnedCall, models::Nothing};
 use crate::{
@@ -61,6 +65,8 @@ pub(super) async fn collect_garbage(call: &OwnedCall, payload: &Payload) -> Resu
 
 pub(super) fn status(call: &OwnedCall) -> Result<Answer, Failure> {
     let application = &call.state.application;
+    let services = application.serving().services::<LanguageModel>();
+    let language_models: BTreeMap<VersionRef, Arc<LanguageModel>> = services.into_iter().collect();
     let mut served = Vec::new();
     for model in application.serving().status() {
         if call.principal.visibility(model.model.as_str()) == Visibility::Hidden {
@@ -73,6 +79,9 @@ pub(super) fn status(call: &OwnedCall) -> Result<Answer, Failure> {
                 VersionStatusState::Failed { reason } => ("failed", Some(reason)),
                 VersionStatusState::Draining => ("draining", None),
             };
+            let reference = VersionRef { model: model.model.clone(), version: version.version };
+            // One that drains may have a successor of the same number: what is known is the successor's.
+            let language = language_models.get(&reference).filter(|_| state != "draining");
             served.push(ServedVersionBody {
                 model: model.model.to_string(),
                 version: version.version.get(),
@@ -80,6 +89,7 @@ pub(super) fn status(call: &OwnedCall) -> Result<Answer, Failure> {
                 reason,
                 waiting: version.queued_interactive + version.queued_background,
                 stalled: version.stalled,
+                language: language.map(|model| language_body(model)),
             });
         }
     }
@@ -91,6 +101,14 @@ pub(super) fn status(call: &OwnedCall) -> Result<Answer, Failure> {
             served,
         },
     )
+}
+
+fn language_body(model: &LanguageModel) -> ServedLanguageBody {
+    ServedLanguageBody {
+        running: model.is_running(),
+        restarts: model.restarts(),
+        answers_in_flight: model.counts().answers_in_flight,
+    }
 }
 
 fn key_id(call: &OwnedCall) -> Result<KeyId, Failure> {

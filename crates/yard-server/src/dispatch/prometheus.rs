@@ -3,10 +3,14 @@
 //! Base units, counters that end in `_total`, label sets that are bounded by the models the key may see and by the rows
 //! of the route table. What counts over all models and keys is shown to keys that see all models.
 
+mod language;
+
 use std::fmt::Write;
 
 use yard_access::{AllowedModels, Visibility};
+use yard_language::LanguageModel;
 use yard_serving::{HistogramSnapshot, MetricsSnapshot};
+use yard_types::VersionRef;
 
 use super::OwnedCall;
 use crate::{
@@ -33,10 +37,14 @@ enum Kind {
 pub(super) fn metrics(call: &OwnedCall) -> Answer {
     let mut page = Page::default();
     let serving = call.state.application.serving();
+    let is_visible =
+        |version: &VersionRef| call.principal.visibility(version.model.as_str()) == Visibility::Visible;
     let mut versions = serving.metrics();
-    versions
-        .retain(|version| call.principal.visibility(version.version.model.as_str()) == Visibility::Visible);
+    versions.retain(|snapshot| is_visible(&snapshot.version));
     page.versions(&versions);
+    let mut language_models = serving.services::<LanguageModel>();
+    language_models.retain(|(version, _)| is_visible(version));
+    page.language_models(&language_models);
     if *call.principal.models() == AllowedModels::All {
         page.server(&call.state);
         page.requests(&call.state);
@@ -97,7 +105,7 @@ impl Page {
             self.family(name, kind, help);
             for version in versions {
                 let value = read(version);
-                self.line(format_args!("{name}{{{}}} {value}", labels(version)));
+                self.line(format_args!("{name}{{{}}} {value}", labels(&version.version)));
             }
         }
         self.family(
@@ -109,7 +117,7 @@ impl Page {
             for (code, count) in &version.failures {
                 self.line(format_args!(
                     "modelyard_model_failures_total{{{},code=\"{code}\"}} {count}",
-                    labels(version)
+                    labels(&version.version)
                 ));
             }
         }
@@ -126,7 +134,7 @@ impl Page {
         for (name, help, read) in histograms {
             self.family(name, Kind::Histogram, help);
             for version in versions {
-                self.histogram(name, &labels(version), read(version));
+                self.histogram(name, &labels(&version.version), read(version));
             }
         }
     }
@@ -237,8 +245,8 @@ impl Page {
 }
 
 /// The labels of a version. Names of models hold nothing that would need escaping.
-fn labels(metrics: &MetricsSnapshot) -> String {
-    format!("model=\"{}\",version=\"{}\"", metrics.version.model, metrics.version.version)
+fn labels(version: &VersionRef) -> String {
+    format!("model=\"{}\",version=\"{}\"", version.model, version.version)
 }
 
 /// The name of an endpoint as a label: `ModelReady` is `model_ready`.

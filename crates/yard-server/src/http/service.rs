@@ -16,7 +16,7 @@ use yard_access::Principal;
 use yard_types::ErrorCode;
 
 use super::{
-    Answer, AnswerBody, BodyLimits, accepted_encoding, compress, declares_json, read_body,
+    Answer, AnswerBody, BodyCharge, BodyLimits, accepted_encoding, compress, declares_json, read_body,
     response::{empty, failure_answer},
 };
 use crate::{
@@ -62,7 +62,11 @@ pub(crate) struct Call<'a> {
 #[derive(Debug)]
 pub(crate) enum Payload {
     Nothing,
-    Json(Bytes),
+    /// With what it takes of the memory for bodies, as long as it is there.
+    Json {
+        document: Bytes,
+        _charge: BodyCharge,
+    },
     File(Incoming),
 }
 
@@ -175,10 +179,9 @@ impl HttpService {
                     return Err(Failure::invalid("the request must be 'content-type: application/json'"));
                 }
                 let most = if route.body == Body::Prompt { MAX_PROMPT_BYTES } else { MAX_DOCUMENT_BYTES };
-                let document =
-                    read_body(&parts.headers, unread, limits.at_most(most), &mut self.state.bodies.begin())
-                        .await?;
-                Ok(Payload::Json(document))
+                let mut charge = self.state.bodies.begin();
+                let document = read_body(&parts.headers, unread, limits.at_most(most), &mut charge).await?;
+                Ok(Payload::Json { document, _charge: charge })
             }
             (Body::File, Some(_)) => {
                 if parts.headers.contains_key(header::CONTENT_ENCODING) {
@@ -253,7 +256,7 @@ impl Payload {
     /// The bytes of a document; none where there is none.
     pub(crate) fn bytes(&self) -> Bytes {
         match self {
-            Self::Json(bytes) => bytes.clone(),
+            Self::Json { document, .. } => document.clone(),
             Self::Nothing | Self::File(_) => Bytes::new(),
         }
     }
@@ -261,7 +264,7 @@ impl Payload {
     /// The JSON document, which may be left out: then it counts as `{}`.
     pub(crate) fn document<T: serde::de::DeserializeOwned>(&self) -> Result<T, Failure> {
         let bytes: &[u8] = match self {
-            Self::Json(bytes) if !bytes.is_empty() => bytes,
+            Self::Json { document, .. } if !document.is_empty() => document,
             _ => b"{}",
         };
         serde_json::from_slice(bytes).map_err(|error| {

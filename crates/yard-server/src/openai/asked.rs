@@ -10,6 +10,13 @@ use yard_types::ErrorCode;
 use super::target::Target;
 use crate::{clock, dispatch::OwnedCall, failure::Failure};
 
+/// Most answers of one request: each takes a place of those that a model has under way.
+const MOST_ANSWERS: usize = 64;
+/// Longest text that ends an answer, and longest grammar or schema, in bytes: the model refuses longer ones, of which a
+/// request with many answers would send many copies.
+const LONGEST_STOP: usize = 1 << 10;
+const LONGEST_GRAMMAR: usize = 128 << 10;
+
 /// Prompts and how they are answered.
 #[derive(Debug)]
 pub(super) struct Asked {
@@ -27,6 +34,7 @@ impl Asked {
         target: &Target,
         param: &'static str,
     ) -> Result<Vec<Answer>, Failure> {
+        self.check_size()?;
         let longest = target.model.facts().longest;
         for prompt in &self.prompts {
             check_length(prompt.len() as u64, self.sampling.max_tokens, longest, param)?;
@@ -36,7 +44,7 @@ impl Asked {
             None => getrandom::u64().map_err(|_| Failure::internal("there are no random numbers"))?,
         };
         let n = u64::from(self.sampling.n);
-        let grammar = grammar_of(&self.output)?;
+        let grammar = self.grammar()?;
         let mut answers = Vec::new();
         for (index, prompt) in self.prompts.into_iter().enumerate() {
             for of_prompt in 0..n {
@@ -56,10 +64,50 @@ impl Asked {
     }
 }
 
-/// For whom a request is: what was computed for one key is not shared with another.
+impl Asked {
+    fn check_size(&self) -> Result<(), Failure> {
+        let answers = self.prompts.len() * self.sampling.n as usize;
+        if answers > MOST_ANSWERS {
+            let message = format!(
+                "{} prompts with {} answers each are {answers} answers, and a request can have {MOST_ANSWERS}: ask in several requests",
+                self.prompts.len(),
+                self.sampling.n
+            );
+            return Err(Failure::invalid(message).with_param("n"));
+        }
+        if let Some(stop) = self.sampling.stop.iter().find(|stop| stop.len() > LONGEST_STOP) {
+            let message = format!("a stop text has {} bytes, at most {LONGEST_STOP} are allowed", stop.len());
+            return Err(Failure::invalid(message).with_param("stop"));
+        }
+        Ok(())
+    }
+
+    fn grammar(&self) -> Result<Option<Grammar>, Failure> {
+        let (grammar, length) = match &self.output {
+            OutputFormat::Text => return Ok(None),
+            OutputFormat::JsonObject => (grammar::Grammar::JsonObject(true), 0),
+            OutputFormat::JsonSchema { schema, .. } => {
+                let text = serde_json::to_string(schema).map_err(Failure::internal)?;
+                let length = text.len();
+                (grammar::Grammar::JsonSchema(text), length)
+            }
+            OutputFormat::Regex(pattern) => (grammar::Grammar::Regex(pattern.clone()), pattern.len()),
+            OutputFormat::Grammar(text) => (grammar::Grammar::Lark(text.clone()), text.len()),
+        };
+        if length > LONGEST_GRAMMAR {
+            let message =
+                format!("a grammar or schema of {length} bytes, at most {LONGEST_GRAMMAR} are allowed");
+            return Err(Failure::invalid(message).with_param("response_format"));
+        }
+        Ok(Some(Grammar { grammar: Some(grammar) }))
+    }
+}
+
+/// For whom a request is and for how long: what was computed for one key is not shared with another.
 pub(super) fn terms(call: &OwnedCall) -> Terms {
     let tenant = call.principal.key_id().map_or_else(|| "without keys".to_owned(), |id| id.to_string());
-    Terms { tenant, ..Terms::default() }
+    let limit = u64::try_from(call.state.options.answer_timeout.as_millis()).unwrap_or(u64::MAX);
+    Terms { tenant, deadline_milliseconds: Some(limit), ..Terms::default() }
 }
 
 /// What an answer begins with.
@@ -118,19 +166,6 @@ fn sampling(fields: &SamplingFields, seed: u64) -> Sampling {
         seed: Some(seed),
         log_probabilities: fields.logprobs,
     }
-}
-
-fn grammar_of(output: &OutputFormat) -> Result<Option<Grammar>, Failure> {
-    let grammar = match output {
-        OutputFormat::Text => return Ok(None),
-        OutputFormat::JsonObject => grammar::Grammar::JsonObject(true),
-        OutputFormat::JsonSchema { schema, .. } => {
-            grammar::Grammar::JsonSchema(serde_json::to_string(schema).map_err(Failure::internal)?)
-        }
-        OutputFormat::Regex(pattern) => grammar::Grammar::Regex(pattern.clone()),
-        OutputFormat::Grammar(text) => grammar::Grammar::Lark(text.clone()),
-    };
-    Ok(Some(Grammar { grammar: Some(grammar) }))
 }
 
 /// An answer that was given up before its end.

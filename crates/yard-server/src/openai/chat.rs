@@ -3,10 +3,11 @@
 use http::StatusCode;
 use serde_json::{Map, Value};
 use yard_api::openai::{
-    AnswerHead, AssistantMessage, ChatChoice, ChatCompletion, ChatCompletionChunk, ChatDelta, ChatMessage,
-    ChatRequest, ChatRole, ChunkChoice, FinishReason, FunctionTool, StreamUsage, ToolChoice, Usage,
-    server_sent,
+    AnswerHead, AssistantMessage, ChatChoice, ChatCompletion, ChatCompletionChunk, ChatDelta, ChatLogprobs,
+    ChatMessage, ChatRequest, ChatRole, ChunkChoice, FinishReason, FunctionTool, StreamUsage, ToolChoice,
+    Usage, server_sent,
 };
+use yard_chat::ToolCallReader;
 use yard_language::messages::{self, Chat, ChatToolCall, EncodeRequest, Token, encode_request};
 
 use super::{
@@ -14,6 +15,8 @@ use super::{
     events::{Pieces, stream},
     logprobs,
     target::Target,
+    texts,
+    tools::{self, Tools},
     whole,
 };
 use crate::{
@@ -23,33 +26,48 @@ use crate::{
 };
 
 pub(crate) async fn chat(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
-    let request = ChatRequest::parse(&payload.bytes())?;
-    if !request.tools.is_empty() && request.tool_choice != ToolChoice::None {
-        let message = "'tools' are not supported yet, unless 'tool_choice' is 'none'";
-        return Err(Failure::invalid(message).with_param("tools").with_detail("unsupported_parameter"));
-    }
+    let mut request = super::read(payload, ChatRequest::parse).await?;
     let target = Target::find(call, &request.model).await?;
-    let prompt = target.model.encode(&Prompt::of(&request).request()).await.map_err(of_the_messages)?;
+    let tools = Tools::of(&request, &target)?;
+    let mut prompt = target.model.encode(&Prompt::of(&request).request()).await.map_err(of_the_messages)?;
+    if let Some(opening) = tools.as_ref().and_then(Tools::opening) {
+        prompt.extend(target.model.encode(&texts::of_text(opening.to_owned(), false, true)).await?);
+    }
+    // An answer may take minutes, and the conversation is in tokens now.
+    drop(std::mem::take(&mut request.messages));
     let n = request.sampling.n;
-    let asked = Asked { prompts: vec![prompt], sampling: request.sampling, output: request.output };
+    let output = tools.as_ref().and_then(Tools::output).unwrap_or(request.output);
+    let asked = Asked { prompts: vec![prompt], sampling: request.sampling, output };
     let answers = asked.begin(call, &target, "messages")?;
     let head = head(&target, "chatcmpl", call);
     if let Some(options) = request.stream {
-        let pieces = ChatPieces { head, include_usage: options.include_usage };
+        let readers = answers.iter().map(|_| tools.as_ref().map(Tools::reader)).collect();
+        let pieces = ChatPieces { head, include_usage: options.include_usage, readers };
         return stream(call, target, answers, n, pieces).await;
     }
     let answers = whole::all(answers).await?;
     let used: Vec<_> = answers.iter().map(|answer| answer.usage).collect();
-    let choices = answers.into_iter().zip(0..).map(|(answer, index)| ChatChoice {
-        index,
-        logprobs: logprobs::of_chat(&answer.tokens),
-        message: AssistantMessage::new(Some(answer.text)),
-        finish_reason: answer.reason,
+    let choices = answers.into_iter().zip(0..).map(|(answer, index)| {
+        let message = match &tools {
+            Some(tools) => tools.message(&answer.text),
+            None => AssistantMessage::new(Some(answer.text)),
+        };
+        ChatChoice {
+            index,
+            logprobs: logprobs::of_chat(&answer.tokens),
+            finish_reason: reason(answer.reason, !message.tool_calls.is_empty()),
+            message,
+        }
     });
     let completion = ChatCompletion::new(&head, choices.collect(), whole::usage(&used, n));
     let mut answer = json(StatusCode::OK, &completion)?;
     target.name_version(&mut answer);
     Ok(answer)
+}
+
+/// Why an answer ends, when it may have called functions.
+fn reason(reason: FinishReason, has_called: bool) -> FinishReason {
+    if has_called && reason == FinishReason::Stop { FinishReason::ToolCalls } else { reason }
 }
 
 /// A chat to be written in the model's own words.
@@ -62,7 +80,7 @@ pub(super) struct Prompt<'a> {
 }
 
 impl<'a> Prompt<'a> {
-    fn of(request: &'a ChatRequest) -> Self {
+    pub(super) fn of(request: &'a ChatRequest) -> Self {
         Self {
             messages: &request.messages,
             tools: &request.tools,
@@ -130,6 +148,8 @@ fn as_text(value: &impl serde::Serialize) -> String {
 struct ChatPieces {
     head: AnswerHead,
     include_usage: bool,
+    /// What takes each answer apart that may call functions.
+    readers: Vec<Option<ToolCallReader>>,
 }
 
 impl ChatPieces {
@@ -141,6 +161,23 @@ impl ChatPieces {
         let usage = if self.include_usage { StreamUsage::Pending } else { StreamUsage::LeftOut };
         self.event(vec![choice], usage)
     }
+
+    /// What has been added, an event for each part; the probabilities of its tokens go with the first.
+    fn added(&self, index: u32, deltas: Vec<ChatDelta>, mut logprobs: Option<ChatLogprobs>) -> String {
+        let deltas =
+            if deltas.is_empty() && logprobs.is_some() { vec![ChatDelta::content("")] } else { deltas };
+        let choice = |delta| ChunkChoice { index, delta, logprobs: logprobs.take(), finish_reason: None };
+        deltas.into_iter().map(choice).map(|choice| self.choice(choice)).collect()
+    }
+
+    /// A text of an answer in its parts.
+    fn parts(&mut self, index: u32, text: String) -> Vec<ChatDelta> {
+        match self.readers.get_mut(index as usize) {
+            Some(Some(reader)) => reader.push(&text).into_iter().map(tools::delta).collect(),
+            _ if text.is_empty() => Vec::new(),
+            _ => vec![ChatDelta::content(text)],
+        }
+    }
 }
 
 impl Pieces for ChatPieces {
@@ -150,31 +187,21 @@ impl Pieces for ChatPieces {
 
     fn token(&mut self, index: u32, token: Token) -> String {
         let logprobs = logprobs::of_chat([&token]);
-        if token.text.is_empty() && logprobs.is_none() {
-            return String::new();
-        }
-        self.choice(ChunkChoice {
-            index,
-            delta: ChatDelta::content(token.text),
-            logprobs,
-            finish_reason: None,
-        })
+        let deltas = self.parts(index, token.text);
+        self.added(index, deltas, logprobs)
     }
 
-    fn end(&mut self, index: u32, text: String, last: Option<Token>, reason: FinishReason) -> String {
-        let mut events = String::new();
-        let logprobs = logprobs::of_chat(&last);
-        if !text.is_empty() || logprobs.is_some() {
-            let delta = ChatDelta::content(text);
-            events.push_str(&self.choice(ChunkChoice { index, delta, logprobs, finish_reason: None }));
+    fn end(&mut self, index: u32, text: String, last: Option<Token>, ended: FinishReason) -> String {
+        let mut deltas = self.parts(index, text);
+        let mut has_called = false;
+        if let Some(reader) = self.readers.get_mut(index as usize).and_then(Option::take) {
+            has_called = reader.calls() > 0;
+            deltas.extend(reader.finish().into_iter().map(tools::delta));
         }
+        let mut events = self.added(index, deltas, logprobs::of_chat(&last));
+        let finish_reason = Some(reason(ended, has_called));
         let delta = ChatDelta::default();
-        events.push_str(&self.choice(ChunkChoice {
-            index,
-            delta,
-            logprobs: None,
-            finish_reason: Some(reason),
-        }));
+        events.push_str(&self.choice(ChunkChoice { index, delta, logprobs: None, finish_reason }));
         events
     }
 

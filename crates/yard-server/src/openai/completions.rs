@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) async fn complete(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
-    let request = CompletionRequest::parse(&payload.bytes())?;
+    let request = super::read(payload, CompletionRequest::parse).await?;
     let target = Target::find(call, &request.model).await?;
     let mut prompts = Vec::with_capacity(request.prompts.len());
     for prompt in request.prompts {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     dispatch::OwnedCall,
     failure::Failure,
+    heavy,
     http::{Answer, Payload, json},
 };
 
@@ -20,7 +21,7 @@ use crate::{
 const AT_ONCE: usize = 32;
 
 pub(crate) async fn embed(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
-    let request = EmbeddingRequest::parse(&payload.bytes())?;
+    let request = super::read(payload, EmbeddingRequest::parse).await?;
     let target = Target::find(call, &request.model).await?;
     let width = target.model.facts().width;
     if let Some(asked) = request.dimensions.filter(|asked| u64::from(*asked) != width) {
@@ -34,12 +35,15 @@ pub(crate) async fn embed(call: &OwnedCall, payload: &Payload) -> Result<Answer,
         .try_collect::<Vec<_>>()
         .await?;
     let used = embeddings.iter().map(|(_, tokens)| tokens).sum();
-    let objects = embeddings
-        .into_iter()
-        .zip(0..)
-        .map(|((values, _), index)| EmbeddingObject::new(index, values, request.encoding_format));
-    let list = EmbeddingList::new(request.model, objects.collect(), used);
-    let mut answer = json(StatusCode::OK, &list)?;
+    let size = embeddings.iter().map(|(values, _)| size_of_val(&values[..])).sum();
+    let write = move || {
+        let objects = embeddings
+            .into_iter()
+            .zip(0..)
+            .map(|((values, _), index)| EmbeddingObject::new(index, values, request.encoding_format));
+        json(StatusCode::OK, &EmbeddingList::new(request.model, objects.collect(), used))
+    };
+    let mut answer = heavy::run(size, write).await??;
     target.name_version(&mut answer);
     Ok(answer)
 }

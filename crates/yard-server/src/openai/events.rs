@@ -14,7 +14,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use tokio::time::Instant;
-use yard_api::openai::{DONE, FinishReason, Usage, server_sent};
+use yard_api::openai::{DONE, ErrorBody, FinishReason, Usage, server_sent};
 use yard_language::{
     Answer, LanguageError, Part,
     messages::{Token, Usage as Used},
@@ -43,6 +43,14 @@ pub(super) trait Pieces: Send + 'static {
     fn end(&mut self, index: u32, text: String, last: Option<Token>, reason: FinishReason) -> String;
     /// All have ended.
     fn usage(&mut self, usage: Usage) -> String;
+    /// The stream ends with this, after all else.
+    fn done(&self) -> &'static str {
+        DONE
+    }
+    /// The stream ends here, for this reason.
+    fn fail(&mut self, error: ErrorBody) -> String {
+        server_sent(&error)
+    }
 }
 
 type Coming = (u32, Result<Part, LanguageError>);
@@ -61,6 +69,8 @@ struct Events<P> {
     request_id: crate::gate::RequestId,
     heartbeat: Duration,
     key_checked: Instant,
+    /// Parts that write nothing, such as a half of a character, are no sign of life to the client.
+    last_written: Instant,
     first: Option<String>,
     has_ended: bool,
 }
@@ -101,6 +111,7 @@ pub(super) async fn stream<P: Pieces>(
         // A connection on which nothing moves is taken for dead.
         heartbeat: HEARTBEAT.min(call.state.options.http.header_timeout / 3),
         key_checked: Instant::now(),
+        last_written: Instant::now(),
         state: Arc::clone(&call.state),
         first: Some(first),
         has_ended: false,
@@ -128,7 +139,9 @@ impl<P: Pieces> Events<P> {
             return Some(first.into());
         }
         while !self.has_ended {
-            let Ok(coming) = tokio::time::timeout(self.heartbeat, self.parts.next()).await else {
+            let silent_until = self.last_written + self.heartbeat;
+            let Ok(coming) = tokio::time::timeout_at(silent_until, self.parts.next()).await else {
+                self.last_written = Instant::now();
                 return Some(if self.key_is_valid() {
                     Bytes::from_static(b": still here\n\n")
                 } else {
@@ -143,12 +156,13 @@ impl<P: Pieces> Events<P> {
             if self.open == 0 && !self.has_ended {
                 self.has_ended = true;
                 written.push_str(&self.pieces.usage(whole::usage(&self.used, self.to_each_prompt)));
-                written.push_str(DONE);
+                written.push_str(self.pieces.done());
             }
             if self.key_checked.elapsed() >= KEY_CHECK && !self.key_is_valid() {
                 return Some(self.lost_key());
             }
             if !written.is_empty() {
+                self.last_written = Instant::now();
                 return Some(written.into());
             }
         }
@@ -179,7 +193,7 @@ impl<P: Pieces> Events<P> {
         failure.log(self.request_id.as_str());
         self.has_ended = true;
         self.parts.clear();
-        server_sent(&openai_error(failure))
+        self.pieces.fail(openai_error(failure))
     }
 
     fn key_is_valid(&mut self) -> bool {

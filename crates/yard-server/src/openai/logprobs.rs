@@ -40,7 +40,8 @@ pub(super) fn of_completion(tokens: &[Token], offset: &mut u64) -> Option<Comple
             others.map(|other| (self::text(&other.bytes), other.log_probability)).collect(),
         ));
         logprobs.text_offset.push(*offset);
-        *offset += text.chars().count() as u64;
+        // Bytes that begin a character: of one that several tokens write, the first counts.
+        *offset += token.bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count() as u64;
         logprobs.tokens.push(text);
     }
     (!logprobs.tokens.is_empty()).then_some(logprobs)

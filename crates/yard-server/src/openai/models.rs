@@ -6,10 +6,11 @@ use yard_api::openai::{ModelList, ModelObject};
 use yard_registry::ModelRecord;
 use yard_types::Selector;
 
-use super::target::Target;
+use super::target;
 use crate::{
     dispatch::OwnedCall,
     failure::Failure,
+    gate,
     http::{Answer, json},
 };
 
@@ -33,12 +34,19 @@ pub(crate) async fn list(call: &OwnedCall) -> Result<Answer, Failure> {
     json(StatusCode::OK, &ModelList::new(models))
 }
 
-/// One of them.
+/// One of them. It is not loaded for that.
 pub(crate) async fn show(call: &OwnedCall) -> Result<Answer, Failure> {
     let id = call.parameter("id").to_owned();
-    let target = Target::find(call, &id).await?;
-    let model = call.state.application.registry().model(target.lease.model()).await?;
-    json(StatusCode::OK, &object(&id, &model))
+    let (name, selector) = target::named(&id)?;
+    gate::allow(&call.principal, Permission::Predict, Some(name)).map_err(target::about_the_model)?;
+    let model = name.parse().map_err(|_| target::unknown(&id))?;
+    let registry = call.state.application.registry();
+    let version = registry.resolve(&model, &selector).await;
+    let version = version.map_err(|error| target::about_the_model(error.into()))?;
+    if version.proof.language.is_none() {
+        return Err(target::unknown(&id));
+    }
+    json(StatusCode::OK, &object(&id, &registry.model(&model).await?))
 }
 
 fn object(id: &str, model: &ModelRecord) -> ModelObject {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 use yard_access::Permission;
 use yard_language::LanguageModel;
-use yard_serving::Lease;
-use yard_types::Selector;
+use yard_serving::{Hold, Lease};
+use yard_types::{ErrorCode, Selector};
 
 use crate::{dispatch::OwnedCall, failure::Failure, gate, http::Answer};
 
@@ -17,33 +17,16 @@ pub(super) struct Target {
     pub(super) name: String,
     pub(super) lease: Lease,
     pub(super) model: Arc<LanguageModel>,
+    _hold: Arc<Hold>,
 }
 
 impl Target {
     /// The model of this name that the key may use.
     pub(super) async fn find(call: &OwnedCall, name: &str) -> Result<Self, Failure> {
-        let unknown = || Failure::unknown_model(name).with_param("model").with_detail("model_not_found");
-        // Neither character can stand in a name, so the first of them ends it.
-        let (model, selector) = match name.find(['@', ':']) {
-            None => (name, Selector::Production),
-            Some(place) => {
-                let after = &name[place + 1..];
-                let selector = if name[place..].starts_with('@') {
-                    after.parse().map(Selector::Alias).ok()
-                } else {
-                    after.parse().map(Selector::Version).ok()
-                };
-                (&name[..place], selector.ok_or_else(unknown)?)
-            }
-        };
-        let named = |failure: Failure| {
-            let is_missing = failure.code() == yard_types::ErrorCode::NotFound;
-            let failure = failure.with_param("model");
-            if is_missing { failure.with_detail("model_not_found") } else { failure }
-        };
-        gate::allow(&call.principal, Permission::Predict, Some(model)).map_err(named)?;
+        let (model, selector) = named(name)?;
+        gate::allow(&call.principal, Permission::Predict, Some(model)).map_err(about_the_model)?;
         let lease = call.state.application.lease(model, &selector).await;
-        let lease = lease.map_err(|error| named(error.into()))?;
+        let lease = lease.map_err(|error| about_the_model(error.into()))?;
         let Some(model) = lease.service::<LanguageModel>() else {
             let message = format!(
                 "the model '{name}' is no language model: it is asked under /v2/models/{}/infer or /models/{}/predict",
@@ -52,7 +35,8 @@ impl Target {
             );
             return Err(Failure::invalid(message).with_param("model"));
         };
-        Ok(Self { name: name.to_owned(), lease, model })
+        let hold = Arc::new(lease.hold());
+        Ok(Self { name: name.to_owned(), lease, model, _hold: hold })
     }
 
     /// Says in an answer's head which version gave it.
@@ -69,4 +53,28 @@ impl Target {
     pub(super) fn fingerprint(&self) -> String {
         format!("{}:{}", self.lease.model(), self.lease.version())
     }
+}
+
+/// A model's name and which of its versions is meant.
+pub(super) fn named(id: &str) -> Result<(&str, Selector), Failure> {
+    // Neither character can stand in a name, so the first of them ends it.
+    let Some(place) = id.find(['@', ':']) else { return Ok((id, Selector::Production)) };
+    let after = &id[place + 1..];
+    let selector = if id[place..].starts_with('@') {
+        after.parse().map(Selector::Alias).ok()
+    } else {
+        after.parse().map(Selector::Version).ok()
+    };
+    Ok((&id[..place], selector.ok_or_else(|| unknown(id))?))
+}
+
+pub(super) fn unknown(id: &str) -> Failure {
+    about_the_model(Failure::unknown_model(id))
+}
+
+/// A failure that concerns the request's `model`.
+pub(super) fn about_the_model(failure: Failure) -> Failure {
+    let is_missing = failure.code() == ErrorCode::NotFound;
+    let failure = failure.with_param("model");
+    if is_missing { failure.with_detail("model_not_found") } else { failure }
 }

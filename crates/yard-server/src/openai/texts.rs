@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub(crate) async fn tokenize(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
-    let request = TokenizeRequest::parse(&payload.bytes())?;
+    let request = super::read(payload, TokenizeRequest::parse).await?;
     let target = Target::find(call, &request.model).await?;
     let tokens = match request.input {
         TokenizeInput::Text { text, add_special, parse_special } => {
@@ -33,7 +33,7 @@ pub(crate) async fn tokenize(call: &OwnedCall, payload: &Payload) -> Result<Answ
 }
 
 pub(crate) async fn detokenize(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
-    let request = DetokenizeRequest::parse(&payload.bytes())?;
+    let request = super::read(payload, DetokenizeRequest::parse).await?;
     let target = Target::find(call, &request.model).await?;
     let asked = DecodeRequest { tokens: request.tokens, show_control: true };
     json(StatusCode::OK, &TokenText { content: target.model.decode(&asked).await? })

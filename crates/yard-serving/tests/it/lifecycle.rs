@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use yard_serving::{QueueOptions, RequestContext, Serving, ServingError, ServingSettings};
-use yard_types::{Coded, ErrorCode, Selector};
+use yard_types::{Coded, ErrorCode, Selector, VersionRef};
 
 use crate::world::{Behaviour, World, alias, answers, expected, name, number, rows, settings, version};
 
@@ -258,6 +258,37 @@ fn own_threads() -> usize {
     let tasks = fs_err::read_dir("/proc/self/task").unwrap();
     let names = tasks.filter_map(|task| fs_err::read_to_string(task.unwrap().path().join("comm")).ok());
     names.filter(|name| name.starts_with("yard-")).count()
+}
+
+#[tokio::test]
+async fn services_are_those_of_the_versions_in_service() {
+    let (world, _at_gate) = World::new();
+    for reference in [version("a", 1), version("a", 2), version("b", 7)] {
+        world.add(&reference, Behaviour::heavy());
+    }
+    let serving = world.serve(settings());
+    assert!(serving.services::<u32>().is_empty(), "asking loads nothing");
+    for reference in [version("a", 1), version("a", 2), version("b", 7)] {
+        serving.load(&reference).await.unwrap();
+    }
+    let services = || -> Vec<(VersionRef, u32)> {
+        serving.services::<u32>().into_iter().map(|(version, service)| (version, *service)).collect()
+    };
+    assert_eq!(services(), [(version("a", 1), 1), (version("a", 2), 2), (version("b", 7), 7)]);
+    assert!(serving.services::<String>().is_empty(), "of another type");
+    // One that drains serves those who hold it, and is no longer among them.
+    let lease = serving.find("b", &Selector::Version(number(7))).unwrap();
+    let unloading = tokio::spawn({
+        let serving = serving.clone();
+        async move { serving.unload(&version("b", 7)).await }
+    });
+    while serving.find("b", &Selector::Version(number(7))).is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(services(), [(version("a", 1), 1), (version("a", 2), 2)]);
+    assert_eq!(lease.service::<u32>().as_deref(), Some(&7));
+    drop(lease);
+    assert!(unloading.await.unwrap().unwrap());
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! An engine whose runs the tests can hold, fail and count, and a source of its models.
 
 use std::{
+    any::Any,
     collections::BTreeMap,
     fmt,
     sync::{
@@ -393,6 +394,10 @@ impl LoadedModel for TestModel {
         let kept = if self.behaviour.mixes_rows { &values[..1] } else { &values[..] };
         let data = kept.iter().flat_map(|value| [answer(self.version, *value), 0.0]).collect();
         Ok(vec![Tensor::new(vec![kept.len(), 2], TensorData::Fp32(data)).unwrap()])
+    }
+
+    fn service(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(Arc::new(self.version))
     }
 }
 

@@ -24,8 +24,11 @@ use crate::{
 /// How much calls may hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallLimits {
-    /// Calls under way at once. Default: 1,024.
+    /// Calls under way at once that [`SharedWorker::begin`] began. Default: 1,024.
     pub calls: usize,
+    /// The same of [`SharedWorker::call`], which have room of their own: what is soon over is not kept out by what lasts.
+    /// Default: 256.
+    pub short_calls: usize,
     /// Messages of one call that wait to be taken; a call that has more is given up. Default: 16,384.
     pub waiting_messages: usize,
     /// The same in bytes. Default: 4 MiB.
@@ -34,7 +37,7 @@ pub struct CallLimits {
 
 impl Default for CallLimits {
     fn default() -> Self {
-        Self { calls: 1_024, waiting_messages: 16_384, waiting_bytes: 4 << 20 }
+        Self { calls: 1_024, short_calls: 256, waiting_messages: 16_384, waiting_bytes: 4 << 20 }
     }
 }
 
@@ -50,8 +53,10 @@ struct Handle {
     /// Sending or dropping it kills the child.
     stop: watch::Sender<()>,
     end: watch::Receiver<Option<End>>,
-    /// For the calls that are under way, until they end in the child: so `outgoing` holds two messages for each at most.
+    /// For the calls that are under way, until they end in the child: so `outgoing` holds two messages for each at most, none
+    /// larger than a message may be.
     room: Arc<Semaphore>,
+    short_room: Arc<Semaphore>,
     limits: CallLimits,
     max_message_bytes: u64,
     landlock: Landlock,
@@ -133,6 +138,7 @@ impl SharedWorker {
             stop,
             end,
             room: Arc::new(Semaphore::new(limits.calls)),
+            short_room: Arc::new(Semaphore::new(limits.short_calls)),
             max_message_bytes: worker.limits.max_message_bytes,
             landlock: worker.landlock(),
             process_id: worker.process_id(),
@@ -145,9 +151,17 @@ impl SharedWorker {
 
     /// Begins a call; [`OpenCall::next`] gives what the child says until it answers.
     pub fn begin(&self, request: Request) -> Result<OpenCall, WorkerError> {
+        self.begin_within(request, &self.0.room, self.0.limits.calls)
+    }
+
+    fn begin_within(
+        &self,
+        request: Request,
+        room: &Arc<Semaphore>,
+        most: usize,
+    ) -> Result<OpenCall, WorkerError> {
         let handle = &self.0;
-        let most = handle.limits.calls;
-        let room = Arc::clone(&handle.room).try_acquire_owned();
+        let room = Arc::clone(room).try_acquire_owned();
         let room = room.map_err(|_| handle.end().unwrap_or(WorkerError::TooManyCalls { most }))?;
         let (kind, payload) = request.into_parts();
         let body = to_child::Body::Request(envelope::Request { kind, payload });
@@ -169,7 +183,7 @@ impl SharedWorker {
 
     /// Asks and waits for the answer, for at most this long; events on the way are passed over.
     pub async fn call(&self, request: Request, limit: Duration) -> Result<Response, WorkerError> {
-        let mut call = self.begin(request)?;
+        let mut call = self.begin_within(request, &self.0.short_room, self.0.limits.short_calls)?;
         let answer = async {
             loop {
                 if let Said::Answer(response) = call.next().await? {

@@ -51,7 +51,7 @@ From Python, over gRPC (pip install "tritonclient[grpc]"):
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+".contains(character);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

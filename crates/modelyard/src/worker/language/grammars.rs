@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, mpsc},
     thread,
 };
@@ -11,7 +12,7 @@ use yard_types::ErrorCode;
 use yard_worker::{Call, language::Refusal};
 
 /// Grammars that may wait to be read.
-const MOST_WAITING: usize = 64;
+const MOST_WAITING: usize = 256;
 
 /// The thread that reads grammars. It ends with this.
 pub(super) struct Grammars {
@@ -23,6 +24,27 @@ struct Asked {
     call: Call,
     request: Request,
     grammar: Grammar,
+}
+
+/// Reads grammars, and remembers the last one: answers of one request come one after the other.
+struct Reader {
+    tokenizer: Arc<Tokenizer>,
+    vocabulary: Option<Result<ConstraintVocabulary, ConstraintError>>,
+    last: Option<(Grammar, Constraint)>,
+}
+
+impl Reader {
+    fn read(&mut self, grammar: Grammar) -> Result<Constraint, ConstraintError> {
+        if let Some((last, constraint)) = &self.last
+            && *last == grammar
+        {
+            return Ok(constraint.fresh_copy());
+        }
+        let vocabulary = self.vocabulary.get_or_insert_with(|| ConstraintVocabulary::new(&self.tokenizer));
+        let constraint = Constraint::new(vocabulary.as_ref().map_err(Clone::clone)?, &grammar)?;
+        self.last = Some((grammar, constraint.fresh_copy()));
+        Ok(constraint)
+    }
 }
 
 /// A request whose grammar has been read.
@@ -38,13 +60,13 @@ impl Grammars {
         let (asked, asks) = mpsc::sync_channel::<Asked>(MOST_WAITING);
         let (makes, made) = mpsc::channel();
         let read = move || {
-            let mut vocabulary = None;
+            let mut reader = Reader { tokenizer, vocabulary: None, last: None };
             for Asked { call, request, grammar } in asks {
-                let vocabulary = vocabulary.get_or_insert_with(|| ConstraintVocabulary::new(&tokenizer));
-                let constraint = match vocabulary {
-                    Ok(vocabulary) => Constraint::new(vocabulary, &grammar),
-                    Err(error) => Err(error.clone()),
-                };
+                // A grammar that breaks the library fails its own request.
+                let constraint = catch_unwind(AssertUnwindSafe(|| reader.read(grammar)));
+                let constraint = constraint.unwrap_or_else(|_| {
+                    Err(ConstraintError::Internal { problem: "it could not be read".to_owned() })
+                });
                 if makes.send(Made { call, request, constraint }).is_err() {
                     return;
                 }

@@ -48,6 +48,7 @@ pub(super) fn load(
     let tokenizer = Arc::new(Tokenizer::from_metadata(file.metadata()).map_err(|error| wrong(&error))?);
     let template = chat_template::of(&tokenizer).map_err(|error| wrong(&error))?;
     let has_chat_template = template.is_some();
+    let tool_format = template.as_ref().map(|(template, _)| template.tool_format().as_str().to_owned());
     let pooling = pooling(file.metadata());
     let mut told = 0.0;
     let progress = &mut |done: f32| {
@@ -72,10 +73,11 @@ pub(super) fn load(
         positions,
         width,
         has_chat_template,
+        tool_format: tool_format.unwrap_or_default(),
     };
     let grammars = Grammars::new(Arc::clone(&tokenizer)).map_err(no_threads)?;
-    let texts =
-        Texts::new(Arc::clone(&tokenizer), template.map(|(template, _)| template)).map_err(no_threads)?;
+    let texts = Texts::new(Arc::clone(&tokenizer), template.map(|(template, _)| template), engine.longest())
+        .map_err(no_threads)?;
     Ok((LoadedModel { engine, tokenizer, pooling, grammars, texts }, loaded))
 }
 

@@ -1,8 +1,10 @@
 //! Texts become tokens and tokens texts beside the engine: a long one, or a template that works long, holds up no answer.
 
 use std::{
+    collections::HashMap,
     io,
-    sync::{Arc, mpsc},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
 };
 
@@ -12,7 +14,7 @@ use yard_chat::{ChatTemplate, Conversation, Message, Role, ToolCall};
 use yard_llm::{ControlText, EncodeOptions, TokenId, Tokenizer};
 use yard_types::ErrorCode;
 use yard_worker::{
-    Call, CallerGone, Request, Response,
+    Call, CallId, CallerGone, Request, Response,
     language::{
         Chat, ChatMessage, ChatToolCall, DECODE, DecodeRequest, DecodeResponse, EncodeRequest,
         EncodeResponse, Refusal, Tokens, decode_response, encode_request, encode_response,
@@ -25,37 +27,69 @@ const MOST_WAITING: usize = 256;
 /// The thread that reads texts. It ends with this.
 pub(super) struct Texts {
     asked: mpsc::SyncSender<(Call, Request)>,
+    /// Those that wait; whether they were stopped meanwhile.
+    waiting: Waiting,
 }
+
+type Waiting = Arc<Mutex<HashMap<CallId, bool>>>;
 
 impl Texts {
     /// For this vocabulary, and chats by this template.
-    pub(super) fn new(tokenizer: Arc<Tokenizer>, template: Option<ChatTemplate>) -> io::Result<Self> {
+    pub(super) fn new(
+        tokenizer: Arc<Tokenizer>,
+        template: Option<ChatTemplate>,
+        longest: usize,
+    ) -> io::Result<Self> {
         let (asked, asks) = mpsc::sync_channel::<(Call, Request)>(MOST_WAITING);
-        let reader = Reader { tokenizer, template };
+        let longest_token =
+            (0..).take(tokenizer.vocabulary_size()).filter_map(|token| tokenizer.token_bytes(token));
+        let longest_token = longest_token.map(<[u8]>::len).max().unwrap_or(1);
+        let reader = Reader { tokenizer, template, longest_text: longest.saturating_mul(longest_token) };
+        let waiting = Waiting::default();
+        let known = Arc::clone(&waiting);
         let read = move || {
             for (call, request) in asks {
+                if lock(&known).remove(&call.id()) == Some(true) {
+                    let refusal = Refusal::new(ErrorCode::Cancelled, "nobody wants it any more");
+                    drop(refuse(call, &request, refusal));
+                    continue;
+                }
                 if let Err(CallerGone::Gone(_)) = reader.answer(call, &request) {
                     return;
                 }
             }
         };
         thread::Builder::new().name("texts".to_owned()).spawn(read)?;
-        Ok(Self { asked })
+        Ok(Self { asked, waiting })
+    }
+
+    /// Nobody wants the answer to a call any more.
+    pub(super) fn stop(&self, id: CallId) {
+        if let Some(is_stopped) = lock(&self.waiting).get_mut(&id) {
+            *is_stopped = true;
+        }
     }
 
     /// Takes a call of one of the two kinds; it is answered in its time.
     pub(super) fn take(&self, call: Call, request: Request) -> Result<(), CallerGone> {
+        lock(&self.waiting).insert(call.id(), false);
         self.asked.try_send((call, request)).or_else(|error| {
             let (mpsc::TrySendError::Full(asked) | mpsc::TrySendError::Disconnected(asked)) = error;
             let (call, request) = asked;
+            lock(&self.waiting).remove(&call.id());
             let refusal = Refusal::new(ErrorCode::Unavailable, "too many texts are waiting to be read");
-            if request.kind() == DECODE {
-                refuse_decoding(call, refusal)
-            } else {
-                refuse_encoding(call, refusal)
-            }
+            refuse(call, &request, refusal)
         })
     }
+}
+
+fn refuse(call: Call, request: &Request, refusal: Refusal) -> Result<(), CallerGone> {
+    if request.kind() == DECODE { refuse_decoding(call, refusal) } else { refuse_encoding(call, refusal) }
+}
+
+/// Nobody panics while holding the lock; a poisoned one is as good.
+fn lock(waiting: &Waiting) -> MutexGuard<'_, HashMap<CallId, bool>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(super) fn refuse_encoding(call: Call, refusal: Refusal) -> Result<(), CallerGone> {
@@ -71,6 +105,8 @@ pub(super) fn refuse_decoding(call: Call, refusal: Refusal) -> Result<(), Caller
 struct Reader {
     tokenizer: Arc<Tokenizer>,
     template: Option<ChatTemplate>,
+    /// Bytes of the longest text that could have room: longer ones are not worth the time of reading them.
+    longest_text: usize,
 }
 
 impl Reader {
@@ -87,7 +123,10 @@ impl Reader {
             };
         }
         match request.decode::<EncodeRequest>() {
-            Ok(asked) => match self.encode(asked) {
+            // A template or a text that breaks something fails its own request.
+            Ok(asked) => match catch_unwind(AssertUnwindSafe(|| self.encode(asked)))
+                .unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal, "the text could not be read")))
+            {
                 Ok(tokens) => {
                     let outcome = Some(encode_response::Outcome::Tokens(Tokens { tokens }));
                     call.answer(Response::new(&EncodeResponse { outcome }))
@@ -103,6 +142,7 @@ impl Reader {
             Some(encode_request::Input::Text(text)) => {
                 let options =
                     EncodeOptions { add_special: text.add_special, parse_special: text.parse_special };
+                self.check_length(text.text.len())?;
                 Ok(self.tokenizer.encode(&text.text, options))
             }
             Some(encode_request::Input::Chat(chat)) => self.encode_chat(chat),
@@ -118,10 +158,21 @@ impl Reader {
             )
         })?;
         let text = template
-            .render(&self.conversation(chat)?)
+            .render(&template.fitted(self.conversation(chat)?))
             .map_err(|error| invalid(format!("the model's chat template: {error}")))?;
+        self.check_length(text.len())?;
         // Templates write the tokens that begin and end a text themselves.
         Ok(self.tokenizer.encode(&text, EncodeOptions { add_special: false, parse_special: true }))
+    }
+
+    fn check_length(&self, bytes: usize) -> Result<(), Refusal> {
+        if bytes <= self.longest_text {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "the text has {bytes} bytes, and no text of more than {} can have room in the model",
+            self.longest_text
+        )))
     }
 
     fn conversation(&self, chat: Chat) -> Result<Conversation, Refusal> {

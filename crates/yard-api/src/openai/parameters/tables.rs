@@ -6,6 +6,11 @@ const WHO_ASKS: &str = "callers are told apart by their keys";
 const NOT_KEPT: &str = "answers are not kept";
 const ONE_MODEL: &str = "the model is run once and answers with text";
 const ASK_FOR_TOOLS: &str = "use 'tools' and 'tool_choice'";
+const HOW_MUCH_THOUGHT: &str = "how a model is told so differs: see its template, and use 'chat_template_kwargs', \
+     such as {\"enable_thinking\": false}";
+const FOUND_ANYWAY: &str = "prompts that begin alike are found without it";
+const KEPT_WHILE_ROOM: &str = "prompts are kept as long as there is room";
+const ALL_AT_ONCE: &str = "nothing is kept between requests: send the whole conversation as 'input'";
 
 /// What is the same for chats and completions.
 const GENERATION: &[Parameter] = &[
@@ -56,8 +61,8 @@ const CHAT_ONLY: &[Parameter] = &[
     Parameter::works("top_logprobs", "a whole number from 0 to 20, together with 'logprobs'"),
     Parameter::works("chat_template_kwargs", "an object"),
     Parameter::ignored("metadata", NOT_KEPT),
-    Parameter::ignored("prompt_cache_key", "prompts that begin alike are found without it"),
-    Parameter::ignored("prompt_cache_retention", "prompts are kept as long as there is room"),
+    Parameter::ignored("prompt_cache_key", FOUND_ANYWAY),
+    Parameter::ignored("prompt_cache_retention", KEPT_WHILE_ROOM),
     Parameter::ignored("safety_identifier", WHO_ASKS),
     Parameter::ignored("store", NOT_KEPT),
     Parameter::refused("audio", ONE_MODEL),
@@ -66,11 +71,7 @@ const CHAT_ONLY: &[Parameter] = &[
     Parameter::refused_unless("modalities", "[\"text\"]", ONE_MODEL),
     Parameter::refused("moderation", ONE_MODEL),
     Parameter::refused("prediction", "an answer cannot be given in advance"),
-    Parameter::refused(
-        "reasoning_effort",
-        "how a model is told so differs: see its template, and use 'chat_template_kwargs', \
-         such as {\"enable_thinking\": false}",
-    ),
+    Parameter::refused("reasoning_effort", HOW_MUCH_THOUGHT),
     Parameter::refused_unless(
         "verbosity",
         "\"medium\"",
@@ -91,6 +92,55 @@ const COMPLETIONS_ONLY: &[Parameter] = &[
     Parameter::works("logprobs", "a whole number from 0 to 5"),
     Parameter::refused_unless("echo", "false", "put the prompt before the answer yourself"),
     Parameter::refused_unless("suffix", "\"\"", "what follows an answer is not known to the model"),
+];
+
+pub(crate) const RESPONSES: &[Parameter] = &[
+    Parameter::works("model", "the name of a model"),
+    Parameter::works("input", "a text or a list of 1 to 4096 items"),
+    Parameter::works("include", "a list of nothing but 'message.output_text.logprobs'"),
+    Parameter::works("instructions", "a text"),
+    Parameter::works("max_output_tokens", "a whole number from 1 to 4294967295"),
+    Parameter::works(
+        "metadata",
+        "an object of at most 16 texts of up to 512 characters, with names of up to 64",
+    ),
+    Parameter::works("parallel_tool_calls", "true or false"),
+    Parameter::works("service_tier", "'auto' or 'default': there is one tier"),
+    Parameter::works("stream", "true or false"),
+    Parameter::works("stream_options", "an object, together with 'stream'"),
+    Parameter::works("temperature", "a number from 0 to 2"),
+    Parameter::works(
+        "text",
+        "an object whose 'format' is an object with a 'type': 'text', 'json_object' or 'json_schema', \
+         the last one with 'name' and 'schema'",
+    ),
+    Parameter::works("tool_choice", "'none', 'auto', 'required' or {\"type\": \"function\", \"name\": ...}"),
+    Parameter::works("tools", "a list of at most 128 functions"),
+    Parameter::works("top_logprobs", "a whole number from 0 to 20, together with 'include' unless it is 0"),
+    Parameter::works("top_p", "a number above 0, to 1"),
+    // What OpenAI's API does not have, by the name that other servers gave it.
+    Parameter::works("chat_template_kwargs", "an object"),
+    Parameter::ignored("prompt_cache_key", FOUND_ANYWAY),
+    Parameter::ignored("prompt_cache_options", FOUND_ANYWAY),
+    Parameter::ignored("prompt_cache_retention", KEPT_WHILE_ROOM),
+    Parameter::ignored("safety_identifier", WHO_ASKS),
+    Parameter::ignored("store", NOT_KEPT),
+    Parameter::ignored("user", WHO_ASKS),
+    Parameter::refused_unless("background", "false", "answers are given while their clients wait"),
+    Parameter::refused("background_options", "answers are given while their clients wait"),
+    Parameter::refused("context_management", "what a conversation loses when it is too long is up to you"),
+    Parameter::refused("conversation", ALL_AT_ONCE),
+    Parameter::refused("image", "the model reads text"),
+    Parameter::refused("max_tool_calls", "tools are run by you, who can count them"),
+    Parameter::refused("moderation", ONE_MODEL),
+    Parameter::refused("previous_response_id", ALL_AT_ONCE),
+    Parameter::refused("prompt", "prompts are not kept: use 'instructions' and 'input'"),
+    Parameter::refused("reasoning", HOW_MUCH_THOUGHT),
+    Parameter::refused_unless(
+        "truncation",
+        "\"disabled\"",
+        "a conversation without room is an error: shorten it",
+    ),
 ];
 
 pub(crate) const EMBEDDINGS: &[Parameter] = &[

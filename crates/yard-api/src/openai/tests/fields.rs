@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 
 /// A field, fields that it needs beside it, values that are accepted and values that are not.
-type Case = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+pub(super) type Case = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
 
 const GENERATION: &[Case] = &[
     ("model", "{}", &["\"m\""], &["3", "\"\"", "[]"]),
@@ -201,6 +201,7 @@ fn cases(route: Route) -> Vec<&'static Case> {
     let (first, second): (&[Case], &[Case]) = match route {
         Route::ChatCompletions => (GENERATION, CHAT),
         Route::Completions => (GENERATION, COMPLETIONS),
+        Route::Responses => (super::responses::CASES, &[]),
         Route::Embeddings => (EMBEDDINGS, &[]),
         Route::Tokenize => (TOKENIZE, &[]),
         Route::Detokenize => (DETOKENIZE, &[]),
@@ -368,6 +369,7 @@ fn lists_have_an_end() {
     };
     check(Route::ChatCompletions, "messages", 4096, json!({ "role": "user", "content": "a" }));
     check(Route::Completions, "prompt", 64, json!("a"));
+    check(Route::Responses, "input", 4096, json!({ "role": "user", "content": "a" }));
     check(Route::Embeddings, "input", 2048, json!([1]));
     check(Route::Detokenize, "tokens", 1_048_576, json!(1));
     let biases = |count: usize| -> Value {

@@ -7,16 +7,16 @@ const MAX_LINE: usize = 256 << 10;
 
 /// One event as it came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct RawEvent {
+pub(crate) struct RawEvent {
     /// Its type; `message` where none was given.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// Its data, lines joined.
-    pub(super) data: String,
+    pub(crate) data: String,
 }
 
 /// The stream cannot be read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ReadError {
+pub(crate) enum ReadError {
     #[error("an event or a line of it is longer than {MAX_LINE} bytes")]
     TooLong,
     #[error("a line is not UTF-8")]
@@ -25,7 +25,7 @@ pub(super) enum ReadError {
 
 /// What has come of an event that is not whole.
 #[derive(Debug, Default)]
-pub(super) struct EventReader {
+pub(crate) struct EventReader {
     line: Vec<u8>,
     kind: String,
     data: Option<String>,
@@ -34,7 +34,7 @@ pub(super) struct EventReader {
 impl EventReader {
     /// Takes a piece in and hands on the events that it completes. Lines end with a line feed, with or without a carriage
     /// return before it.
-    pub(super) fn take(&mut self, piece: &[u8], events: &mut VecDeque<RawEvent>) -> Result<(), ReadError> {
+    pub(crate) fn take(&mut self, piece: &[u8], events: &mut VecDeque<RawEvent>) -> Result<(), ReadError> {
         let mut rest = piece;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             self.append(&rest[..end])?;
