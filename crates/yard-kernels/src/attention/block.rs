@@ -191,6 +191,32 @@ impl<'a, E: Element> Task<'a, E> {
         pages
     }
 
+    /// The pages that are read after those of a chunk: the token's next chunk, or the first one that it sees of the next
+    /// head. Places of which nothing follows repeat what is read now.
+    #[inline(always)]
+    fn next_pages(
+        &self,
+        token: usize,
+        head: usize,
+        chunk: usize,
+        pages: &ChunkPages<'a, E>,
+    ) -> ChunkPages<'a, E> {
+        let visible = self.visible(self.tokens[token]);
+        let mut next = if (chunk + 1) * CHUNK < visible.end {
+            self.chunk_pages(token, head, chunk + 1)
+        } else if head + 1 < self.pages.shape().heads {
+            self.chunk_pages(token, head + 1, visible.start / CHUNK)
+        } else {
+            return *pages;
+        };
+        for page in 0..CHUNK_PAGES {
+            if next.keys[page].is_empty() {
+                (next.keys[page], next.values[page]) = (pages.keys[page], pages.values[page]);
+            }
+        }
+        next
+    }
+
     /// Divides by the sums and writes the rows.
     #[inline(always)]
     fn finish<L: Lanes>(&self, lanes: L, block: &Block, head: usize, seen: &[Seen], results: &[Line]) {
@@ -234,6 +260,7 @@ impl<E: Element> Kernel for ChunkOfTokens<'_, '_, '_, E> {
             inside(visible.start)..inside(visible.end)
         };
         let pages = task.chunk_pages(tokens.start, head, chunk);
+        let next = task.next_pages(tokens.end - 1, head, chunk, &pages);
         let rows = (tokens.start - block.tokens.start) * group..(tokens.end - block.tokens.start) * group;
         let mut scores: Scores = [[Line::ZERO; CHUNK_PAGES]; MOST_ROWS];
         for start in rows.clone().step_by(L::ATTENTION_ROWS) {
@@ -252,6 +279,7 @@ impl<E: Element> Kernel for ChunkOfTokens<'_, '_, '_, E> {
                 rows: count,
                 chunk: &pages,
                 pages: from / PAGE_POSITIONS..to.div_ceil(PAGE_POSITIONS),
+                next: &next,
                 scores: &mut scores,
             });
             if let Some(cap) = task.options.soft_cap {
@@ -260,7 +288,7 @@ impl<E: Element> Kernel for ChunkOfTokens<'_, '_, '_, E> {
             let results = &mut partial.results[start * lines..(start + count) * lines];
             let seen = &mut partial.seen[start..start + count];
             lanes.call(Weigh { scores: &mut scores[..count], positions, seen, lines, results });
-            add_rows(lanes, &scores[..count], &pages, positions, lines, results);
+            add_rows(lanes, &scores[..count], &pages, &next, positions, lines, results);
         }
     }
 }
@@ -272,6 +300,7 @@ fn add_rows<L: Lanes, E: Element>(
     lanes: L,
     weights: &[[Line; CHUNK_PAGES]],
     chunk: &ChunkPages<'_, E>,
+    next: &ChunkPages<'_, E>,
     positions: &[Range<usize>],
     lines: usize,
     results: &mut [Line],
@@ -282,7 +311,7 @@ fn add_rows<L: Lanes, E: Element>(
     let mut add = |rows: Range<usize>, positions: Range<usize>| {
         if !positions.is_empty() {
             let results = &mut results[rows.start * lines..rows.end * lines];
-            lanes.call(AddValues { weights: &weights[rows], chunk, positions, lines, results });
+            lanes.call(AddValues { weights: &weights[rows], chunk, positions, next, lines, results });
         }
     };
     for (row, positions) in positions.iter().enumerate() {

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::pages::{Element, PAGE_POSITIONS};
 use super::plan::{CHUNK, CHUNK_PAGES};
+use crate::memory::prefetch;
 use crate::simd::{Kernel, Lanes, WIDTH};
 
 /// The most rows at once on any path.
@@ -37,6 +38,9 @@ pub(super) struct ScoreRows<'a, E> {
     pub(super) rows: usize,
     pub(super) chunk: &'a ChunkPages<'a, E>,
     pub(super) pages: Range<usize>,
+    /// The chunk that comes next: few rows are done with a chunk before the next one has come from memory, so its keys
+    /// are asked for while these are read.
+    pub(super) next: &'a ChunkPages<'a, E>,
     pub(super) scores: &'a mut Scores,
 }
 
@@ -45,14 +49,14 @@ impl<E: Element> Kernel for ScoreRows<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Self { queries, rows, chunk, pages, scores } = self;
+        let Self { queries, rows, chunk, pages, next, scores } = self;
         match rows {
-            1 => scores_of::<L, E, 1>(lanes, queries, chunk, pages, scores),
-            2 => scores_of::<L, E, 2>(lanes, queries, chunk, pages, scores),
-            3 => scores_of::<L, E, 3>(lanes, queries, chunk, pages, scores),
-            4 => scores_of::<L, E, 4>(lanes, queries, chunk, pages, scores),
-            5 => scores_of::<L, E, 5>(lanes, queries, chunk, pages, scores),
-            _ => scores_of::<L, E, MOST_ROWS>(lanes, queries, chunk, pages, scores),
+            1 => scores_of::<L, E, 1>(lanes, queries, chunk, pages, next, scores),
+            2 => scores_of::<L, E, 2>(lanes, queries, chunk, pages, next, scores),
+            3 => scores_of::<L, E, 3>(lanes, queries, chunk, pages, next, scores),
+            4 => scores_of::<L, E, 4>(lanes, queries, chunk, pages, next, scores),
+            5 => scores_of::<L, E, 5>(lanes, queries, chunk, pages, next, scores),
+            _ => scores_of::<L, E, MOST_ROWS>(lanes, queries, chunk, pages, next, scores),
         }
     }
 }
@@ -63,14 +67,15 @@ fn scores_of<L: Lanes, E: Element, const ROWS: usize>(
     queries: &[f32],
     chunk: &ChunkPages<'_, E>,
     pages: Range<usize>,
+    next: &ChunkPages<'_, E>,
     scores: &mut Scores,
 ) {
     if L::ATTENTION_VECTORS == CHUNK_PAGES && pages == (0..CHUNK_PAGES) {
-        scores_of_pages::<L, E, ROWS, CHUNK_PAGES>(lanes, queries, chunk, 0, scores);
+        scores_of_pages::<L, E, ROWS, CHUNK_PAGES>(lanes, queries, chunk, 0, next, scores);
         return;
     }
     for page in pages {
-        scores_of_pages::<L, E, ROWS, 1>(lanes, queries, chunk, page, scores);
+        scores_of_pages::<L, E, ROWS, 1>(lanes, queries, chunk, page, next, scores);
     }
 }
 
@@ -80,15 +85,20 @@ fn scores_of_pages<L: Lanes, E: Element, const ROWS: usize, const PAGES: usize>(
     queries: &[f32],
     chunk: &ChunkPages<'_, E>,
     first: usize,
+    next: &ChunkPages<'_, E>,
     scores: &mut Scores,
 ) {
     let head_size = chunk.keys[first].len();
     let queries: [&[f32]; ROWS] = std::array::from_fn(|row| &queries[row * head_size..(row + 1) * head_size]);
     let keys: [&[[E; WIDTH]]; PAGES] = std::array::from_fn(|page| &chunk.keys[first + page][..head_size]);
     let mut sums = [[lanes.splat(0.0); PAGES]; ROWS];
+    let next: [*const [E; WIDTH]; PAGES] = std::array::from_fn(|page| next.keys[first + page].as_ptr());
     for column in 0..head_size {
         let mut vectors = [lanes.splat(0.0); PAGES];
         for page in 0..PAGES {
+            if ROWS < MOST_ROWS {
+                prefetch(next[page].wrapping_add(column));
+            }
             vectors[page] = E::load(lanes, &keys[page][column]);
         }
         for row in 0..ROWS {
@@ -110,6 +120,8 @@ pub(super) struct AddValues<'a, E> {
     pub(super) weights: &'a [[Line; CHUNK_PAGES]],
     pub(super) chunk: &'a ChunkPages<'a, E>,
     pub(super) positions: Range<usize>,
+    /// The chunk that comes next, whose values are asked for.
+    pub(super) next: &'a ChunkPages<'a, E>,
     pub(super) lines: usize,
     pub(super) results: &'a mut [Line],
 }
@@ -119,14 +131,14 @@ impl<E: Element> Kernel for AddValues<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) {
-        let Self { weights, chunk, positions, lines, results } = self;
+        let Self { weights, chunk, positions, next, lines, results } = self;
         match weights.len() {
-            1 => add_values_of::<L, E, 1>(lanes, weights, chunk, positions, lines, results),
-            2 => add_values_of::<L, E, 2>(lanes, weights, chunk, positions, lines, results),
-            3 => add_values_of::<L, E, 3>(lanes, weights, chunk, positions, lines, results),
-            4 => add_values_of::<L, E, 4>(lanes, weights, chunk, positions, lines, results),
-            5 => add_values_of::<L, E, 5>(lanes, weights, chunk, positions, lines, results),
-            _ => add_values_of::<L, E, MOST_ROWS>(lanes, weights, chunk, positions, lines, results),
+            1 => add_values_of::<L, E, 1>(lanes, weights, chunk, positions, next, lines, results),
+            2 => add_values_of::<L, E, 2>(lanes, weights, chunk, positions, next, lines, results),
+            3 => add_values_of::<L, E, 3>(lanes, weights, chunk, positions, next, lines, results),
+            4 => add_values_of::<L, E, 4>(lanes, weights, chunk, positions, next, lines, results),
+            5 => add_values_of::<L, E, 5>(lanes, weights, chunk, positions, next, lines, results),
+            _ => add_values_of::<L, E, MOST_ROWS>(lanes, weights, chunk, positions, next, lines, results),
         }
     }
 }
@@ -137,18 +149,35 @@ fn add_values_of<L: Lanes, E: Element, const ROWS: usize>(
     weights: &[[Line; CHUNK_PAGES]],
     chunk: &ChunkPages<'_, E>,
     positions: Range<usize>,
+    next: &ChunkPages<'_, E>,
     lines: usize,
     results: &mut [Line],
 ) {
     let mut line = 0;
     if L::ATTENTION_VECTORS == 4 {
         while line + 4 <= lines {
-            add_values_to::<L, E, ROWS, 4>(lanes, weights, chunk, positions.clone(), lines, line, results);
+            add_values_to::<L, E, ROWS, 4>(
+                lanes,
+                weights,
+                [chunk, next],
+                positions.clone(),
+                lines,
+                line,
+                results,
+            );
             line += 4;
         }
     }
     while line < lines {
-        add_values_to::<L, E, ROWS, 1>(lanes, weights, chunk, positions.clone(), lines, line, results);
+        add_values_to::<L, E, ROWS, 1>(
+            lanes,
+            weights,
+            [chunk, next],
+            positions.clone(),
+            lines,
+            line,
+            results,
+        );
         line += 1;
     }
 }
@@ -157,7 +186,7 @@ fn add_values_of<L: Lanes, E: Element, const ROWS: usize>(
 fn add_values_to<L: Lanes, E: Element, const ROWS: usize, const LINES: usize>(
     lanes: L,
     weights: &[[Line; CHUNK_PAGES]],
-    chunk: &ChunkPages<'_, E>,
+    [chunk, next]: [&ChunkPages<'_, E>; 2],
     positions: Range<usize>,
     lines: usize,
     first: usize,
@@ -178,10 +207,14 @@ fn add_values_to<L: Lanes, E: Element, const ROWS: usize, const LINES: usize>(
         let from = positions.start.max(page * PAGE_POSITIONS) % PAGE_POSITIONS;
         let to = (positions.end - page * PAGE_POSITIONS).min(PAGE_POSITIONS);
         let values = chunk.values[page];
+        let next = next.values[page].as_ptr();
         for slot in from..to {
             let row_of_values = &values[slot * lines + first..][..LINES];
             let mut vectors = [lanes.splat(0.0); LINES];
             for line in 0..LINES {
+                if ROWS < MOST_ROWS {
+                    prefetch(next.wrapping_add(slot * lines + first + line));
+                }
                 vectors[line] = E::load(lanes, &row_of_values[line]);
             }
             for row in 0..ROWS {
