@@ -332,6 +332,46 @@ class Checks:
         refused(openai.NotFoundError, lambda: other.models.retrieve(NAME), NAME)
         refused(openai.NotFoundError, lambda: other.embeddings.create(model=NAME, input="x"), NAME)
 
+    def a_budget_is_never_passed(self):
+        budget = 600
+        limits = ("--tokens-per-day", str(budget), "--tokens-per-request", "200")
+        made = self.running.run("keys", "create", "thrifty", "--role", "consumer", *limits)
+        client, known = self.with_key(made["secret"]), made["key"]["id"]
+        ask = {"model": NAME, "messages": QUESTION, "max_tokens": 20}
+        refused(openai.BadRequestError, lambda: client.chat.completions.create(**{**ask, "max_tokens": 190}), "200")
+        spent, told = [], []
+
+        def one(number):
+            try:
+                answer = client.chat.completions.create(**ask, seed=number)
+                spent.append((answer.usage.prompt_tokens, answer.usage.completion_tokens))
+            except openai.RateLimitError as error:
+                told.append(error)
+
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(spent) + len(told) == 40 and spent and told, (len(spent), len(told))
+        assert sum(map(sum, spent)) <= budget, spent
+        headers = told[0].response.headers
+        assert headers["x-ratelimit-limit-tokens"] == str(budget) and int(headers["retry-after"]) > 0, headers
+        stream = client.chat.completions.create(**{**ask, "max_tokens": 4}, stream=True) if sum(map(sum, spent)) < 540 else []
+        for _ in stream:
+            break
+        if stream:
+            stream.close()
+
+        def used():
+            rows = [row for row in self.running.run("usage")["usage"] if row["key"] == known]
+            return sum(row["prompt_tokens"] for row in rows), sum(row["answer_tokens"] for row in rows)
+
+        expected = tuple(map(sum, zip(*spent)))
+        wait_until(lambda: used() >= expected)
+        assert used()[0] + used()[1] <= budget, used()
+        assert stream or used() == expected, (used(), expected)
+
     # === many at once, and the worst ===
 
     def workers(self):
@@ -478,6 +518,7 @@ def main():
             checks.models_are_listed_and_only_those_that_write,
             checks.what_is_wrong_is_named,
             checks.a_key_sees_its_models_alone,
+            checks.a_budget_is_never_passed,
             checks.many_streams_with_clients_that_leave,
             checks.a_killed_process_harms_the_requests_it_had,
             checks.a_smaller_version_is_made_and_compared,

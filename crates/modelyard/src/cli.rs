@@ -96,6 +96,7 @@ pub(crate) enum ServerCommand {
     Chat(commands::chat::ChatArgs),
     Jobs(commands::jobs::JobsArgs),
     Keys(commands::keys::KeysArgs),
+    Usage(commands::usage::UsageArgs),
     Gc(commands::gc::GcArgs),
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod show;
 pub(crate) mod train;
+pub(crate) mod usage;
 
 use anyhow::{Context as _, Result};
 use yard_client::Client;
@@ -93,6 +94,7 @@ async fn at_session(command: ServerCommand, session: &Session) -> Result<()> {
         ServerCommand::Chat(args) => chat::run(args, session).await,
         ServerCommand::Jobs(args) => jobs::run(args, session).await,
         ServerCommand::Keys(args) => keys::run(args, session).await,
+        ServerCommand::Usage(args) => usage::run(args, session).await,
         ServerCommand::Gc(args) => gc::run(&args, session).await,
     }
 }

@@ -3,6 +3,7 @@
 mod log;
 mod parts;
 mod signals;
+mod usage;
 
 use std::{net::SocketAddr, path::PathBuf, time::Instant};
 

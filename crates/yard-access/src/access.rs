@@ -13,7 +13,8 @@ use yard_types::Timestamp;
 use crate::{
     AccessCounts, AccessError, AccessStoreError, Actor, AllowedModels, AuditEntry, AuditStore, KeyId,
     KeyKeeper, KeyRecord, KeyStore, KeyText, NewAuditEntry, NewKey, PresentedKey, PreviousSecret, Principal,
-    RateLimited, RateLimiter, Role, StoredKey,
+    RateLimited, RateLimiter, Role, StoredKey, TokenBudget, UsageStore,
+    ledger::TokenLedger,
     principal::{AccessCounters, ActiveKey},
 };
 
@@ -63,6 +64,9 @@ pub struct Access {
     origin: Instant,
     /// Who keeps the text of one of the keys.
     keeper: Option<Arc<dyn KeyKeeper>>,
+    ledger: Arc<TokenLedger>,
+    /// Where usage is kept. Held while it is written, so that whoever reads after that finds all of it.
+    usage_store: Arc<Mutex<Option<Arc<dyn UsageStore>>>>,
 }
 
 // === impl Access: requests ===
@@ -131,6 +135,8 @@ impl Access {
             changing: Mutex::new(()),
             origin,
             keeper: None,
+            ledger: Arc::default(),
+            usage_store: Arc::default(),
         };
         access.refresh().await?;
         Ok(access)
@@ -276,6 +282,7 @@ impl Access {
             role: Role::Admin,
             models: AllowedModels::All,
             rate: None,
+            budget: TokenBudget::default(),
             expires_at: None,
         };
         self.create(new, &Actor::system("start"), now, keep).await
@@ -304,13 +311,14 @@ impl Access {
         }
         let id = self.unused_id()?;
         let (text, secret) = KeyText::random(id).map_err(AccessError::Random)?;
-        let NewKey { name, role, models, rate, expires_at } = new;
+        let NewKey { name, role, models, rate, budget, expires_at } = new;
         let record = KeyRecord {
             id,
             name,
             role,
             models,
             rate,
+            budget,
             created_at: now,
             expires_at,
             rotated_at: None,
@@ -367,6 +375,9 @@ fn check(new: &NewKey, now: Timestamp) -> Result<(), AccessError> {
     if new.role == Role::Admin && new.models != AllowedModels::All {
         return Err(AccessError::BadRequest("an admin key sees all models: leave the list of models out"));
     }
+    if !new.budget.is_well_formed() {
+        return Err(AccessError::BadRequest("a budget is 1 to 1000000000000 tokens"));
+    }
     if new.expires_at.is_some_and(|expiry| expiry <= now) {
         return Err(AccessError::BadRequest("the expiry of a key must lie in the future"));
     }
@@ -378,6 +389,8 @@ impl std::fmt::Debug for Access {
         formatter.debug_struct("Access").field("keys", &self.keys.load().len()).finish_non_exhaustive()
     }
 }
+
+mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use yard_types::{Coded, ErrorCode, ModelName};
 
-use crate::{AccessStoreError, KeyId, Permission, RateLimited, Role};
+use crate::{AccessStoreError, KeyId, Permission, RateLimited, Role, TokenSpan, TokensExhausted};
 
 /// Why a request was refused or a key was not changed.
 ///
@@ -39,6 +39,9 @@ pub enum AccessError {
     /// The key has used up its rate.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
+    /// The key has too few tokens left.
+    #[error(transparent)]
+    TokensExhausted(#[from] TokensExhausted),
     /// The key cannot be made as asked.
     #[error("{0}")]
     BadRequest(&'static str),
@@ -84,8 +87,11 @@ impl Coded for AccessError {
             }
             Self::Forbidden { .. } | Self::NameNotAllowed(_) => ErrorCode::PermissionDenied,
             Self::UnknownModel(_) | Self::UnknownKey(_) => ErrorCode::NotFound,
-            Self::RateLimited(_) => ErrorCode::RateLimited,
-            Self::BadRequest(_) => ErrorCode::InvalidArgument,
+            // Waiting does not make a request smaller.
+            Self::TokensExhausted(TokensExhausted { what: TokenSpan::Request, .. }) | Self::BadRequest(_) => {
+                ErrorCode::InvalidArgument
+            }
+            Self::RateLimited(_) | Self::TokensExhausted(_) => ErrorCode::RateLimited,
             Self::TooManyKeys(_) | Self::AlreadyRevoked(_) | Self::LastAdmin(_) => ErrorCode::Conflict,
             Self::Random(_) | Self::KeepAdminKey(_) | Self::Store(_) => ErrorCode::Internal,
         }

@@ -9,7 +9,7 @@ use yard_types::{ModelName, Timestamp};
 
 use crate::{
     AccessError, Actor, AllowedModels, KeyId, KeyRecord, Permission, PreviousSecret, RateLimiter, Role,
-    SecretHash, StoredKey,
+    SecretHash, StoredKey, TokenBudget,
 };
 
 /// Whether a model exists for a key.
@@ -65,6 +65,8 @@ pub struct AccessCounts {
     pub revoked: u64,
     /// Requests over the rate of their key.
     pub rate_limited: u64,
+    /// Requests for which their key had too few tokens left.
+    pub tokens_exhausted: u64,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +77,7 @@ pub(crate) struct AccessCounters {
     pub(crate) expired: AtomicU64,
     pub(crate) revoked: AtomicU64,
     pub(crate) rate_limited: AtomicU64,
+    pub(crate) tokens_exhausted: AtomicU64,
 }
 
 // === impl Principal ===
@@ -92,6 +95,7 @@ impl Principal {
             role: Role::Admin,
             models: AllowedModels::All,
             rate: None,
+            budget: TokenBudget::default(),
             created_at: Timestamp(0),
             expires_at: None,
             rotated_at: None,
@@ -120,6 +124,11 @@ impl Principal {
     /// Which models it may see.
     pub fn models(&self) -> &AllowedModels {
         &self.0.record.models
+    }
+
+    /// How many tokens of language models it may use.
+    pub fn budget(&self) -> &TokenBudget {
+        &self.0.record.budget
     }
 
     /// The holder as the audit trail and provenance write it.
@@ -209,6 +218,7 @@ impl AccessCounters {
             expired: read(&self.expired),
             revoked: read(&self.revoked),
             rate_limited: read(&self.rate_limited),
+            tokens_exhausted: read(&self.tokens_exhausted),
         }
     }
 }

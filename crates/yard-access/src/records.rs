@@ -2,7 +2,7 @@
 
 use yard_types::Timestamp;
 
-use crate::{AllowedModels, KeyId, RateLimit, Role, SecretHash};
+use crate::{AllowedModels, KeyId, RateLimit, Role, SecretHash, TokenBudget};
 
 /// A key as lists show it: everything but what is kept of its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct KeyRecord {
     pub models: AllowedModels,
     /// How often it may be used; `None` for as often as the server can bear.
     pub rate: Option<RateLimit>,
+    /// How many tokens of language models it may use.
+    pub budget: TokenBudget,
     /// When it was made.
     pub created_at: Timestamp,
     /// From when it is no longer valid.
@@ -58,6 +60,8 @@ pub struct NewKey {
     pub models: AllowedModels,
     /// How often it may be used.
     pub rate: Option<RateLimit>,
+    /// How many tokens of language models it may use.
+    pub budget: TokenBudget,
     /// From when it is no longer valid.
     pub expires_at: Option<Timestamp>,
 }

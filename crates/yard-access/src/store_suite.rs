@@ -1,5 +1,5 @@
-//! What every [`KeyStore`] and [`AuditStore`] must do, as tests: call [`access_store_suite!`](crate::access_store_suite)
-//! in a test module of the implementing crate.
+//! What every [`KeyStore`], [`AuditStore`] and [`UsageStore`] must do, as tests: call
+//! [`access_store_suite!`](crate::access_store_suite) in a test module of the implementing crate.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -7,15 +7,18 @@ use yard_types::{Digest, Timestamp};
 
 use crate::{
     AccessStoreError, Actor, AllowedModels, AuditEntry, AuditStore, KeyId, KeyRecord, KeyStore,
-    NewAuditEntry, PreviousSecret, RateLimit, Role, SecretHash, StoredKey,
+    NewAuditEntry, PreviousSecret, RateLimit, Role, SecretHash, StoredKey, TokenBudget, UsageFilter,
+    UsageRow, UsageStore, UsedTokens, UtcDay,
 };
 
-/// Two stores that are one place, empty at first.
+/// Three stores that are one place, empty at first.
 pub struct Stores {
     /// The keys.
     pub keys: Arc<dyn KeyStore>,
     /// The audit trail.
     pub audit: Arc<dyn AuditStore>,
+    /// What keys have used.
+    pub usage: Arc<dyn UsageStore>,
     /// Whatever must live as long as the stores, such as a temporary directory.
     pub keep_alive: Box<dyn Any + Send>,
 }
@@ -42,6 +45,7 @@ macro_rules! access_store_suite {
             a_change_and_its_entry_are_written_together,
             the_trail_is_paged_backwards,
             numbers_of_entries_only_grow,
+            usage_adds_up_and_reads_back_by_day_key_and_model,
         );
     };
     (@ $open:expr; $($case:ident,)*) => {
@@ -66,6 +70,7 @@ fn key(bits: u64, role: Role) -> StoredKey {
         role,
         models: AllowedModels::All,
         rate: None,
+        budget: TokenBudget::default(),
         created_at: Timestamp(1_000),
         expires_at: None,
         rotated_at: None,
@@ -108,6 +113,12 @@ pub async fn a_key_reads_back_whole(stores: &Stores) {
     full.record.name = "naïve 'quoted' \"name\"; --".into();
     full.record.models = AllowedModels::parse(["digits", "team-a.*", "Z"]).expect("patterns are well formed");
     full.record.rate = Some(RateLimit::new(60_000_000, Some(1)).expect("the limit is within its range"));
+    full.record.budget = TokenBudget {
+        tokens_per_minute: Some(1),
+        tokens_per_day: None,
+        tokens_per_month: Some(1_000_000_000_000),
+        tokens_per_request: Some(2),
+    };
     full.record.expires_at = Some(Timestamp(i64::MAX));
     full.record.rotated_at = Some(Timestamp(3));
     full.previous = Some(PreviousSecret { hash: hash(2), valid_until: Timestamp(4) });
@@ -292,5 +303,47 @@ pub async fn numbers_of_entries_only_grow(stores: &Stores) {
         insert(stores, &key(bits, Role::Consumer)).await;
         last = trail(stores).await[0].sequence;
         assert!(last > appended);
+    }
+}
+
+/// Rows of the same day, key and model become one; those without a key stay apart from those of keys.
+pub async fn usage_adds_up_and_reads_back_by_day_key_and_model(stores: &Stores) {
+    let day = |number| UtcDay::from_number(number).expect("the day can be written");
+    let row = |number, key: Option<u64>, model: &str, tokens| UsageRow {
+        key: key.map(KeyId::from_bits),
+        model: model.parse().expect("the name is well formed"),
+        day: day(number),
+        requests: 1,
+        prompt_tokens: tokens,
+        answer_tokens: 2 * tokens,
+    };
+    let first =
+        [row(1, Some(7), "b", 10), row(1, None, "a", 5), row(2, Some(7), "a", 20), row(1, Some(7), "a", 30)];
+    stores.usage.add(&first).await.expect("usage can be added");
+    stores.usage.add(&[row(1, Some(7), "b", 1)]).await.expect("usage can be added");
+    stores.usage.add(&[]).await.expect("nothing can be added");
+    let filter = |from, to, key: Option<u64>| UsageFilter {
+        from: day(from),
+        to: day(to),
+        key: key.map(KeyId::from_bits),
+    };
+    let sum = UsageRow { requests: 2, ..row(1, Some(7), "b", 11) };
+    let all = [row(1, None, "a", 5), row(1, Some(7), "a", 30), sum, row(2, Some(7), "a", 20)];
+    let cases = [
+        (filter(0, 9, None), 100, &all[..]),
+        (filter(0, 9, None), 2, &all[..2]),
+        (filter(1, 1, Some(7)), 100, &all[1..3]),
+        (filter(2, 2, None), 100, &all[3..]),
+        (filter(2, 1, None), 100, &all[..0]),
+        (filter(0, 9, Some(8)), 100, &all[..0]),
+    ];
+    for (filter, limit, expected) in cases {
+        let rows = stores.usage.usage(&filter, limit).await.expect("usage can be read");
+        assert_eq!(rows, expected, "{filter:?}");
+    }
+    for (from, to, expected) in [(1, 1, Some(123)), (1, 2, Some(183)), (3, 9, None)] {
+        let sums = stores.usage.used_tokens(day(from), day(to)).await.expect("sums can be read");
+        let expected = expected.map(|tokens| UsedTokens { key: KeyId::from_bits(7), tokens });
+        assert_eq!(sums, Vec::from_iter(expected), "{from} to {to}");
     }
 }

@@ -10,13 +10,15 @@ use yard_types::{Digest, Timestamp};
 
 use crate::{
     AccessStoreError, AllowedModels, AuditEntry, AuditStore, KeyId, KeyRecord, KeyStore, NewAuditEntry,
-    PreviousSecret, Principal, Role, SecretHash, StoredKey, principal::ActiveKey,
+    PreviousSecret, Principal, Role, SecretHash, StoredKey, TokenBudget, UsageFilter, UsageRow, UsageStore,
+    UsedTokens, UtcDay, principal::ActiveKey,
 };
 
 /// Both stores in memory; can be told to fail.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryStore {
     rows: Mutex<(Vec<StoredKey>, Vec<AuditEntry>)>,
+    usage: Mutex<Vec<UsageRow>>,
     pub(crate) broken: AtomicBool,
 }
 
@@ -27,6 +29,7 @@ pub(crate) fn principal(role: Role, models: &[&str]) -> Principal {
         role,
         models: AllowedModels::parse(models).unwrap(),
         rate: None,
+        budget: TokenBudget::default(),
         created_at: Timestamp(0),
         expires_at: None,
         rotated_at: None,
@@ -143,13 +146,58 @@ impl AuditStore for MemoryStore {
     }
 }
 
+impl MemoryStore {
+    fn usage_rows(&self) -> Result<std::sync::MutexGuard<'_, Vec<UsageRow>>, AccessStoreError> {
+        self.change(None, |_, _| Ok(()))?;
+        Ok(self.usage.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl UsageStore for MemoryStore {
+    async fn add(&self, rows: &[UsageRow]) -> Result<(), AccessStoreError> {
+        let mut usage = self.usage_rows()?;
+        for row in rows {
+            let name = |row: &UsageRow| (row.day, row.key, row.model.clone());
+            match usage.iter_mut().find(|known| name(known) == name(row)) {
+                Some(known) => {
+                    known.requests += row.requests;
+                    known.prompt_tokens += row.prompt_tokens;
+                    known.answer_tokens += row.answer_tokens;
+                }
+                None => usage.push(row.clone()),
+            }
+        }
+        usage.sort_by_key(|row| (row.day, row.key, row.model.clone()));
+        Ok(())
+    }
+
+    async fn usage(&self, filter: &UsageFilter, limit: u32) -> Result<Vec<UsageRow>, AccessStoreError> {
+        let usage = self.usage_rows()?;
+        let asked = usage.iter().filter(|row| {
+            (filter.from..=filter.to).contains(&row.day) && filter.key.is_none_or(|key| row.key == Some(key))
+        });
+        Ok(asked.take(limit as usize).cloned().collect())
+    }
+
+    async fn used_tokens(&self, from: UtcDay, to: UtcDay) -> Result<Vec<UsedTokens>, AccessStoreError> {
+        let mut sums = std::collections::BTreeMap::new();
+        for row in self.usage_rows()?.iter().filter(|row| (from..=to).contains(&row.day)) {
+            if let Some(key) = row.key {
+                *sums.entry(key).or_insert(0) += row.prompt_tokens + row.answer_tokens;
+            }
+        }
+        Ok(sums.into_iter().map(|(key, tokens)| UsedTokens { key, tokens }).collect())
+    }
+}
+
 mod suite {
     use super::*;
     use crate::store_suite::Stores;
 
     async fn open() -> Stores {
         let store = Arc::new(MemoryStore::default());
-        Stores { keys: store.clone(), audit: store, keep_alive: Box::new(()) }
+        Stores { keys: store.clone(), audit: store.clone(), usage: store, keep_alive: Box::new(()) }
     }
 
     crate::access_store_suite!(open());

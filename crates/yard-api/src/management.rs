@@ -10,7 +10,9 @@ mod model;
 mod status;
 mod upload;
 
-pub use access::{AuditEntryBody, AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey};
+pub use access::{
+    AuditEntryBody, AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey, UsageBody, UsageList,
+};
 pub use data_set::{
     CommitDataSetBody, CommitDataSetReply, DataSetBody, DataSetDraftBody, DataSetList, NewDataSetBody,
 };

@@ -14,7 +14,7 @@ use crate::management::{
     DataSetBody, DataSetDraftBody, DataSetList, ErrorBody, FileBody, FileList, GarbageBody, JobBody,
     JobEventBody, JobPage, KeyList, LogList, MetricList, MissedBody, ModelBody, ModelList, NewDataSetBody,
     NewJobBody, NewKeyBody, NewUpload, Passport, PromoteReply, RollbackReply, RollbackRequest, RotateKey,
-    ServingOptionsBody, SetAlias, StatusBody, UploadBody, VersionBody, VersionList,
+    ServingOptionsBody, SetAlias, StatusBody, UploadBody, UsageList, VersionBody, VersionList,
 };
 
 /// The committed description, as JSON.
@@ -59,6 +59,7 @@ pub fn schemas() -> Result<Map<String, Value>, serde_json::Error> {
     collect::<SetAlias>(&mut found);
     collect::<StatusBody>(&mut found);
     collect::<UploadBody>(&mut found);
+    collect::<UsageList>(&mut found);
     collect::<VersionBody>(&mut found);
     collect::<VersionList>(&mut found);
     // Sorted and each once: bodies share their parts.

@@ -1,7 +1,9 @@
-//! Keys and the audit log.
+//! Keys, the audit log and usage.
 
 use reqwest::Method;
-use yard_api::management::{AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey};
+use yard_api::management::{
+    AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey, UsageBody, UsageList,
+};
 
 use crate::{Client, ClientError};
 
@@ -12,6 +14,15 @@ pub struct AuditQuery {
     pub before: Option<u64>,
     /// At most this many.
     pub limit: Option<u32>,
+}
+
+/// Which days of usage to read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsageQuery {
+    /// The first day of UTC, such as `2026-01-31`; that of the month of `to` when left out.
+    pub from: Option<String>,
+    /// The last day of UTC; today when left out.
+    pub to: Option<String>,
 }
 
 impl Client {
@@ -34,6 +45,18 @@ impl Client {
     /// Stops a key for good.
     pub async fn revoke_key(&self, id: &str) -> Result<(), ClientError> {
         self.done(self.request(Method::DELETE, self.url(["api", "v1", "keys", id]))).await
+    }
+
+    /// Tokens of language models by key, model and day.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageBody>, ClientError> {
+        let mut url = self.url(["api", "v1", "usage"]);
+        for (name, day) in [("from", &query.from), ("to", &query.to)] {
+            if let Some(day) = day {
+                url.query_pairs_mut().append_pair(name, day);
+            }
+        }
+        let list: UsageList = self.get_json(url).await?;
+        Ok(list.usage)
     }
 
     /// A page of the audit log, newest first.

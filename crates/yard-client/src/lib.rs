@@ -42,7 +42,7 @@ mod transfer;
 mod uploads;
 mod v2;
 
-pub use access::AuditQuery;
+pub use access::{AuditQuery, UsageQuery};
 pub use address::{AddressError, ServerAddress};
 pub use chat::{ChatAnswer, ChatEnd, ChatFinish, ChatMessage, ChatOptions, ChatPart, ChatRole, ChatUsage};
 pub use client::{ApiKey, Client, ClientOptions, MalformedKey};

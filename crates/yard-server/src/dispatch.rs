@@ -136,6 +136,7 @@ pub(crate) async fn run(endpoint: E, call: OwnedCall, payload: Payload) -> Resul
         E::RotateKey => admin::rotate_key(call, &payload).await,
         E::RevokeKey => admin::revoke_key(call).await,
         E::ShowAudit => admin::audit(call).await,
+        E::ShowUsage => admin::usage(call).await,
         E::CollectGarbage => admin::collect_garbage(call, &payload).await,
         E::ShowStatus => admin::status(call),
         E::ShowOpenApi => Ok(json_bytes(crate::openapi::document())),

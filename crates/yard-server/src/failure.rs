@@ -7,7 +7,7 @@ use std::{borrow::Cow, error::Error, time::Duration};
 
 use http::{HeaderValue, StatusCode};
 use tonic::Code;
-use yard_access::AccessError;
+use yard_access::{AccessError, TokenSpan, TokensExhausted};
 use yard_api::{RequestError, v2::ResponseError};
 use yard_jobs::JobsError;
 use yard_language::LanguageError;
@@ -35,6 +35,8 @@ pub(crate) struct Failure {
     pub(crate) detail: Option<&'static str>,
     /// Requests a minute of the key that sent too many.
     pub(crate) rate_limit: Option<u32>,
+    /// The budget of tokens that has too few left; it is renewed after `retry_after`.
+    pub(crate) tokens: Option<Box<TokensExhausted>>,
     /// The methods that the route has, when the request used another: this makes it a 405.
     pub(crate) allow: Option<HeaderValue>,
     /// Whether the rest of the request is left unread, so that its connection cannot go on.
@@ -51,6 +53,7 @@ impl Failure {
             retry_after: None,
             detail: None,
             rate_limit: None,
+            tokens: None,
             allow: None,
             close: false,
             source: None,
@@ -162,6 +165,11 @@ impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::UnknownModel(model) => Self::unknown_model(model.as_str()),
+            AccessError::TokensExhausted(exhausted) if exhausted.what != TokenSpan::Request => {
+                let wait = Duration::from_secs(exhausted.retry_after_seconds);
+                let failure = Self::of(error).with_retry_after(wait);
+                Self { tokens: Some(Box::new(exhausted)), ..failure }
+            }
             error => Self::of(error),
         }
     }
@@ -280,6 +288,20 @@ mod tests {
         let failure = Failure::of(DiskFull);
         assert_eq!(failure.message(), "internal error");
         assert_eq!(chain(failure.source.as_deref().unwrap()), "the disk at /secret/place is full");
+    }
+
+    #[test]
+    fn a_budget_of_tokens_is_told_with_its_wait_unless_waiting_is_in_vain() {
+        let day =
+            TokensExhausted { what: TokenSpan::Day, limit: 9, left: 2, asked: 3, retry_after_seconds: 7 };
+        let failure = Failure::from(AccessError::from(day));
+        assert_eq!(failure.http_status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(failure.retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(failure.tokens.as_deref(), Some(&day));
+        let request = TokensExhausted { what: TokenSpan::Request, ..day };
+        let failure = Failure::from(AccessError::from(request));
+        assert_eq!(failure.http_status(), StatusCode::BAD_REQUEST);
+        assert_eq!((failure.retry_after, failure.tokens.is_none()), (None, true));
     }
 
     #[test]

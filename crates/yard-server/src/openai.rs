@@ -11,6 +11,7 @@ mod events;
 mod logprobs;
 mod models;
 mod responses;
+mod spending;
 mod target;
 mod texts;
 mod tools;

@@ -167,6 +167,13 @@ fn parameters(route: &Route) -> Vec<Value> {
             parameters.push(query("before", "Only entries before this one: next_before of the page before"));
             parameters.push(query("limit", "Most entries of the page: 1 to 1000, 100 when left out"));
         }
+        E::ShowUsage => {
+            parameters.push(word(
+                "from",
+                "The first day of UTC, such as 2026-01-31; that of the month of `to` when left out",
+            ));
+            parameters.push(word("to", "The last day of UTC; today when left out"));
+        }
         E::ListJobs => {
             parameters.push(word("state", "Only jobs in this state"));
             parameters.push(word("model", "Only jobs of this model"));
@@ -278,6 +285,7 @@ const fn answer_schema(endpoint: E) -> (&'static str, Option<&'static str>) {
         E::CreateKey => ("201", Some("CreatedKey")),
         E::RotateKey => ("200", Some("CreatedKey")),
         E::ShowAudit => ("200", Some("AuditPage")),
+        E::ShowUsage => ("200", Some("UsageList")),
         E::CollectGarbage => ("200", Some("GarbageBody")),
         E::ShowStatus => ("200", Some("StatusBody")),
         E::RemoveAlias | E::AbortUpload | E::AbortDataSet | E::RemoveDataSet | E::RevokeKey => ("204", None),

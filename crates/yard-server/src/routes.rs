@@ -161,6 +161,7 @@ pub(crate) enum Endpoint {
     RotateKey,
     RevokeKey,
     ShowAudit,
+    ShowUsage,
     CollectGarbage,
     ShowStatus,
     ShowOpenApi,

@@ -1,12 +1,14 @@
-//! Keys, the audit trail and the file of the admin key.
+//! Keys, the audit trail, usage and the file of the admin key.
 
 mod admin_key_file;
 mod audit;
 mod keys;
+mod usage;
 
 pub use admin_key_file::AdminKeyFile;
 pub use audit::SqliteAuditStore;
 pub use keys::SqliteKeyStore;
+pub use usage::SqliteUsageStore;
 
 use yard_access::AccessStoreError;
 

@@ -13,7 +13,7 @@ mod database;
 mod sqlite_jobs;
 mod sqlite_registry;
 
-pub use access::{AdminKeyFile, SqliteAuditStore, SqliteKeyStore};
+pub use access::{AdminKeyFile, SqliteAuditStore, SqliteKeyStore, SqliteUsageStore};
 pub use artifacts::ObjectArtifacts;
 pub use data_directory::{DataDirectory, DataDirectoryError};
 pub use database::{Database, DatabaseError, DatabaseOptions};

@@ -46,6 +46,22 @@ struct CreateArgs {
     #[arg(long, value_name = "REQUESTS", requires = "requests_per_minute")]
     burst: Option<u32>,
 
+    /// Most tokens of language models a minute, of prompts and answers together [default: no limit]
+    #[arg(long, value_name = "TOKENS")]
+    tokens_per_minute: Option<u64>,
+
+    /// Most tokens a day of UTC [default: no limit]
+    #[arg(long, value_name = "TOKENS")]
+    tokens_per_day: Option<u64>,
+
+    /// Most tokens a month of UTC [default: no limit]
+    #[arg(long, value_name = "TOKENS")]
+    tokens_per_month: Option<u64>,
+
+    /// Most tokens of one request [default: no limit]
+    #[arg(long, value_name = "TOKENS")]
+    tokens_per_request: Option<u64>,
+
     /// When it stops working, such as 2027-01-31T00:00:00Z [default: never]
     #[arg(long, value_name = "MOMENT")]
     expires_at: Option<String>,
@@ -105,6 +121,10 @@ pub(crate) async fn run(args: KeysArgs, session: &Session) -> Result<()> {
                 models: Some(args.models).filter(|models| !models.is_empty()),
                 requests_per_minute: args.requests_per_minute,
                 burst: args.burst,
+                tokens_per_minute: args.tokens_per_minute,
+                tokens_per_day: args.tokens_per_day,
+                tokens_per_month: args.tokens_per_month,
+                tokens_per_request: args.tokens_per_request,
                 expires_at: args.expires_at,
             };
             show_secret(&client.create_key(&key).await?, session)
@@ -133,7 +153,7 @@ fn show_secret(created: &CreatedKey, session: &Session) -> Result<()> {
 }
 
 fn render(keys: &[KeyBody]) -> String {
-    let mut table = Table::new(&["ID", "NAME", "ROLE", "MODELS", "A MINUTE", "SINCE", "STATE"]);
+    let mut table = Table::new(&["ID", "NAME", "ROLE", "MODELS", "A MINUTE", "TOKENS", "SINCE", "STATE"]);
     for key in keys {
         let state = match (&key.revoked_at, &key.expires_at) {
             (Some(revoked_at), _) => format!("revoked {revoked_at}"),
@@ -146,9 +166,23 @@ fn render(keys: &[KeyBody]) -> String {
             key.role.clone(),
             key.models.as_ref().map_or_else(|| "all".to_owned(), |models| models.join(" ")),
             key.requests_per_minute.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string()),
+            tokens(key),
             key.created_at.clone(),
             state,
         ]);
     }
     table.render()
+}
+
+/// The budgets of a key in short, such as `5000 a minute, 100000 a day`.
+fn tokens(key: &KeyBody) -> String {
+    let budgets = [
+        (key.tokens_per_minute, "minute"),
+        (key.tokens_per_day, "day"),
+        (key.tokens_per_month, "month"),
+        (key.tokens_per_request, "request"),
+    ];
+    let set = budgets.iter().filter_map(|(tokens, span)| tokens.map(|tokens| format!("{tokens} a {span}")));
+    let text = set.collect::<Vec<_>>().join(", ");
+    if text.is_empty() { "no limit".to_owned() } else { text }
 }

@@ -16,9 +16,13 @@ use yard_registry::ArtifactStore;
 use yard_registry::{Clock as _, EngineStamp, SystemClock};
 use yard_server::{Application, ApplicationParts, JobResults, JobService, RegistrySource, Server};
 use yard_serving::Serving;
-use yard_store::{AdminKeyFile, DataDirectory, Database, DatabaseOptions, SqliteAuditStore, SqliteKeyStore};
+use yard_store::{
+    AdminKeyFile, DataDirectory, Database, DatabaseOptions, SqliteAuditStore, SqliteKeyStore,
+    SqliteUsageStore,
+};
 use yard_worker::WorkerCommand;
 
+use super::usage::UsageWriter;
 use crate::{
     settings::{JobSettings, Settings},
     wiring::{self, JobsParts, Paths},
@@ -33,6 +37,7 @@ pub(super) struct Parts {
     serving: Serving,
     /// `None` where the program that runs jobs is not installed.
     jobs: Option<Jobs>,
+    usage: UsageWriter,
     database: Database,
     shutdown_grace: Duration,
     /// Held to the end: it is the lock on the data directory.
@@ -56,7 +61,7 @@ impl Parts {
         let registry =
             wiring::registry(&settings, &data_directory, &database, artifacts.clone(), library.clone())
                 .await?;
-        let access = access(&data_directory, &database, new_admin_key).await?;
+        let access = Arc::new(access(&data_directory, &database, new_admin_key).await?);
         let queue_defaults = settings.serving.queue.clone();
         let source = RegistrySource::new(registry.clone(), queue_defaults.clone());
         let serving = Serving::start(Arc::new(source), engines.clone(), settings.serving)
@@ -68,7 +73,7 @@ impl Parts {
         tracing::info!(loaded = report.loaded.len(), failed = report.failed.len(), "models are loaded");
         let application = Application::new(ApplicationParts {
             registry,
-            access: Arc::new(access),
+            access: Arc::clone(&access),
             serving: serving.clone(),
             engines: engines.iter().map(|engine| stamp(engine.as_ref())).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -84,7 +89,8 @@ impl Parts {
         // After recovery, and after what jobs made before is served; before anybody can submit one.
         let jobs = start_jobs(&application, &settings.jobs, &data_directory, &database, artifacts, library)?;
         let server = Server::start(application, settings.server).await?;
-        Ok(Self { server, serving, jobs, database, shutdown_grace, data_directory })
+        let usage = UsageWriter::start(access);
+        Ok(Self { server, serving, jobs, usage, database, shutdown_grace, data_directory })
     }
 
     pub(super) const fn http_address(&self) -> SocketAddr {
@@ -111,6 +117,7 @@ impl Parts {
             jobs.shutdown().await;
         }
         let runs = self.serving.shutdown(deadline).await;
+        self.usage.stop().await;
         self.database.close().await;
         if connections.finished && runs.finished {
             tracing::info!("stopped; every admitted request was finished");
@@ -185,6 +192,8 @@ async fn access(directory: &DataDirectory, database: &Database, new_admin_key: b
     let access = Access::open(keys, audit, Instant::now()).await.context("cannot read the keys")?;
     let access = access.with_keeper(Arc::new(file.clone()));
     let now = SystemClock.now();
+    let usage = Arc::new(SqliteUsageStore::new(database.clone()));
+    let access = access.with_usage_store(usage, now).await.context("cannot read what keys have used")?;
     let made = if new_admin_key {
         access.new_admin_key(now, |text| file.write(text)).await.map(Some)
     } else {

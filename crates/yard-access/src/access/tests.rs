@@ -25,6 +25,7 @@ fn consumer(name: &str) -> NewKey {
         role: Role::Consumer,
         models: AllowedModels::parse(["digits"]).unwrap(),
         rate: None,
+        budget: TokenBudget::default(),
         expires_at: None,
     }
 }

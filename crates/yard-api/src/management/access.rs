@@ -1,4 +1,4 @@
-//! Keys and the audit log.
+//! Keys, the audit log and usage.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -20,6 +20,18 @@ pub struct NewKeyBody {
     /// Most requests at once after a pause; a sixth of a minute's when left out, at least 1.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub burst: Option<u32>,
+    /// Most tokens a minute of the clock, of prompts and answers of language models together; no limit when left out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens_per_minute: Option<u64>,
+    /// Most tokens a day of UTC.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens_per_day: Option<u64>,
+    /// Most tokens a month of UTC.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens_per_month: Option<u64>,
+    /// Most tokens of one request.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens_per_request: Option<u64>,
     /// When it stops working, as an RFC 3339 moment; never when left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_at: Option<String>,
@@ -43,6 +55,18 @@ pub struct KeyBody {
     /// Most requests at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
+    /// Most tokens a minute of the clock, of prompts and answers of language models together; no limit when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_minute: Option<u64>,
+    /// Most tokens a day of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_day: Option<u64>,
+    /// Most tokens a month of UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_month: Option<u64>,
+    /// Most tokens of one request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_request: Option<u64>,
     /// When it was made.
     pub created_at: String,
     /// When it stops working.
@@ -102,6 +126,31 @@ pub struct AuditPage {
     /// Pass it as `before` to get the next page; left out on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_before: Option<u64>,
+}
+
+/// What one key used of one language model on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UsageBody {
+    /// The id of the key; left out where the server asks for no keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The model.
+    pub model: String,
+    /// The day of UTC on which the requests came, such as `2026-01-31`.
+    pub day: String,
+    /// Requests that used tokens.
+    pub requests: u64,
+    /// Tokens of their prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of their answers.
+    pub answer_tokens: u64,
+}
+
+/// What keys used: all keys for an admin, the asking key alone for others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UsageList {
+    /// By day, then by key, then by model; at most 10,000.
+    pub usage: Vec<UsageBody>,
 }
 
 impl std::fmt::Debug for CreatedKey {

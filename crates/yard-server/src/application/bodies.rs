@@ -4,11 +4,11 @@ mod jobs;
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use yard_access::{AuditEntry, CreatedKey, KeyRecord};
+use yard_access::{AuditEntry, CreatedKey, KeyRecord, UsageRow};
 use yard_api::management::{
     AliasBody, AliasMoveBody, AuditEntryBody, CreatedKey as CreatedKeyBody, EngineBody, FileBody,
     JoiningBody, KeyBody, LanguageBody, ModelBody, Passport, ProofBody, ProvenanceBody, ServingOptionsBody,
-    SignatureBody, TensorBody, UploadBody, VersionBody, WarmUpBody,
+    SignatureBody, TensorBody, UploadBody, UsageBody, VersionBody, WarmUpBody,
 };
 use yard_registry::{
     AliasMove, AliasRecord, EngineStamp, FileRecord, JoiningRecord, LanguageRecord, ModelRecord, ProofRecord,
@@ -175,6 +175,10 @@ pub(crate) fn key(key: &KeyRecord) -> KeyBody {
         models: (!patterns.is_empty()).then(|| patterns.iter().map(ToString::to_string).collect()),
         requests_per_minute: key.rate.map(|rate| rate.requests_per_minute()),
         burst: key.rate.map(|rate| rate.burst()),
+        tokens_per_minute: key.budget.tokens_per_minute,
+        tokens_per_day: key.budget.tokens_per_day,
+        tokens_per_month: key.budget.tokens_per_month,
+        tokens_per_request: key.budget.tokens_per_request,
         created_at: rfc3339(key.created_at),
         expires_at: key.expires_at.map(rfc3339),
         revoked_at: key.revoked_at.map(rfc3339),
@@ -183,6 +187,17 @@ pub(crate) fn key(key: &KeyRecord) -> KeyBody {
 
 pub(crate) fn created_key(created: &CreatedKey) -> CreatedKeyBody {
     CreatedKeyBody { key: key(&created.record), secret: created.text.reveal().to_owned() }
+}
+
+pub(crate) fn usage(row: &UsageRow) -> UsageBody {
+    UsageBody {
+        key: row.key.map(|key| key.to_string()),
+        model: row.model.to_string(),
+        day: row.day.to_string(),
+        requests: row.requests,
+        prompt_tokens: row.prompt_tokens,
+        answer_tokens: row.answer_tokens,
+    }
 }
 
 pub(crate) fn audit_entry(entry: &AuditEntry) -> AuditEntryBody {

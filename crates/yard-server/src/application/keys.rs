@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use yard_access::{
-    AllowedModels, CreatedKey, KeyId, KeyRecord, NewKey, Principal, RateLimit, Role, Rotation,
+    AllowedModels, CreatedKey, KeyId, KeyRecord, NewKey, Permission, Principal, RateLimit, Role, Rotation,
+    TokenBudget, UsageFilter, UsageRow, UtcDay,
 };
 use yard_api::management::NewKeyBody;
 
@@ -42,10 +43,39 @@ impl Application {
         self.access().revoke(id, &principal.actor(), clock::now()).await?;
         Ok(())
     }
+
+    /// What was used from one day to another, this month if the caller does not say: of all keys for who may read the
+    /// audit trail, else of the caller's own.
+    pub(crate) async fn usage(
+        &self,
+        principal: &Principal,
+        from: Option<UtcDay>,
+        to: Option<UtcDay>,
+    ) -> Result<Vec<UsageRow>, ApplicationError> {
+        let to = to.unwrap_or_else(|| UtcDay::of(clock::now()));
+        let from = from.unwrap_or_else(|| to.first_of_month());
+        if from > to {
+            return Err(member("from", "'from' is a day after 'to'"));
+        }
+        let sees_all = principal.role().grants(Permission::ReadAudit);
+        let key = principal.key_id().filter(|_| !sees_all);
+        Ok(self.access().usage(&UsageFilter { from, to, key }).await?)
+    }
 }
 
 fn read_new_key(body: NewKeyBody) -> Result<NewKey, ApplicationError> {
-    let NewKeyBody { name, role, models, requests_per_minute, burst, expires_at } = body;
+    let NewKeyBody {
+        name,
+        role,
+        models,
+        requests_per_minute,
+        burst,
+        tokens_per_minute,
+        tokens_per_day,
+        tokens_per_month,
+        tokens_per_request,
+        expires_at,
+    } = body;
     let role: Role = role.parse().map_err(|error| member("role", error))?;
     let models = match models {
         Some(models) => AllowedModels::parse(models).map_err(|error| member("models", error))?,
@@ -65,5 +95,6 @@ fn read_new_key(body: NewKeyBody) -> Result<NewKey, ApplicationError> {
         })
     };
     let expires_at = expires_at.map(moment).transpose()?;
-    Ok(NewKey { name, role, models, rate, expires_at })
+    let budget = TokenBudget { tokens_per_minute, tokens_per_day, tokens_per_month, tokens_per_request };
+    Ok(NewKey { name, role, models, rate, budget, expires_at })
 }

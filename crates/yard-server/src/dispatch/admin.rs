@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use http::{HeaderValue, StatusCode, header};
 use yard_access::{KeyId, Visibility};
 use yard_api::management::{
-    AuditPage, KeyList, NewKeyBody, RotateKey, ServedLanguageBody, ServedVersionBody, StatusBody,
+    AuditPage, KeyList, NewKeyBody, RotateKey, ServedLanguageBody, ServedVersionBody, StatusBody, UsageList,
 };
 use yard_language::LanguageModel;
 use yard_serving::VersionStatusState;
@@ -56,6 +56,13 @@ pub(super) async fn audit(call: &OwnedCall) -> Result<Answer, Failure> {
         StatusCode::OK,
         &AuditPage { entries: entries.iter().map(bodies::audit_entry).collect(), next_before },
     )
+}
+
+pub(super) async fn usage(call: &OwnedCall) -> Result<Answer, Failure> {
+    let query = QueryParameters::parse(call.query.as_deref(), &["from", "to"])?;
+    let application = &call.state.application;
+    let rows = application.usage(&call.principal, query.get("from")?, query.get("to")?).await?;
+    json(StatusCode::OK, &UsageList { usage: rows.iter().map(bodies::usage).collect() })
 }
 
 pub(super) async fn collect_garbage(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {

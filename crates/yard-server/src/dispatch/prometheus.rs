@@ -207,6 +207,7 @@ impl Page {
             ("expired", counts.expired),
             ("revoked", counts.revoked),
             ("rate_limited", counts.rate_limited),
+            ("tokens_exhausted", counts.tokens_exhausted),
         ] {
             self.line(format_args!("modelyard_key_checks_total{{outcome=\"{outcome}\"}} {count}"));
         }

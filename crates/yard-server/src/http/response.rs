@@ -132,6 +132,11 @@ pub(crate) fn failure_answer(failure: &Failure, style: ErrorStyle, request_id: &
             headers.insert("x-ratelimit-remaining-requests", HeaderValue::from(0));
             headers.insert("x-ratelimit-reset-requests", HeaderValue::from(seconds.max(1)));
         }
+        if let Some(tokens) = &failure.tokens {
+            headers.insert("x-ratelimit-limit-tokens", HeaderValue::from(tokens.limit));
+            headers.insert("x-ratelimit-remaining-tokens", HeaderValue::from(tokens.left));
+            headers.insert("x-ratelimit-reset-tokens", HeaderValue::from(seconds.max(1)));
+        }
     }
     if let Some(allow) = &failure.allow {
         headers.insert(ALLOW, allow.clone());

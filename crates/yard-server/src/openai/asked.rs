@@ -1,13 +1,13 @@
 //! What is asked of a model, whichever route asks it.
 
 use yard_api::openai::{AnswerHead, OutputFormat, SamplingFields};
-use yard_language::{
-    Answer,
-    messages::{Bias, GenerateRequest, Grammar, Sampling, Terms, grammar},
-};
+use yard_language::messages::{Bias, GenerateRequest, Grammar, Sampling, Terms, grammar};
 use yard_types::ErrorCode;
 
-use super::target::Target;
+use super::{
+    spending::{Answers, Spending},
+    target::Target,
+};
 use crate::{clock, dispatch::OwnedCall, failure::Failure};
 
 /// Most answers of one request: each takes a place of those that a model has under way.
@@ -33,7 +33,7 @@ impl Asked {
         call: &OwnedCall,
         target: &Target,
         param: &'static str,
-    ) -> Result<Vec<Answer>, Failure> {
+    ) -> Result<Answers, Failure> {
         self.check_size()?;
         let longest = target.model.facts().longest;
         for prompt in &self.prompts {
@@ -45,7 +45,9 @@ impl Asked {
         };
         let n = u64::from(self.sampling.n);
         let grammar = self.grammar()?;
-        let mut answers = Vec::new();
+        let (read, written) = self.most_tokens(longest);
+        let spending = Spending::reserve(call, target, read, written)?;
+        let mut all = Vec::new();
         for (index, prompt) in self.prompts.into_iter().enumerate() {
             for of_prompt in 0..n {
                 let request = GenerateRequest {
@@ -57,10 +59,21 @@ impl Asked {
                     grammar: grammar.clone(),
                     terms: Some(terms(call)),
                 };
-                answers.push(target.model.generate(&request)?);
+                all.push(target.model.generate(&request)?);
             }
         }
-        Ok(answers)
+        Ok(Answers { all, spending })
+    }
+
+    /// Tokens of all prompts, each once, and the most that all answers may have.
+    fn most_tokens(&self, longest: u64) -> (u64, u64) {
+        let n = u64::from(self.sampling.n);
+        let of_answer = |prompt: u64| {
+            let room = longest.saturating_sub(prompt);
+            self.sampling.max_tokens.map_or(room, |most| room.min(u64::from(most)))
+        };
+        let lengths = self.prompts.iter().map(|prompt| prompt.len() as u64);
+        lengths.fold((0, 0), |(read, written), prompt| (read + prompt, written + n * of_answer(prompt)))
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) async fn chat(call: &OwnedCall, payload: &Payload) -> Result<Answer, 
     let answers = asked.begin(call, &target, "messages")?;
     let head = head(&target, "chatcmpl", call);
     if let Some(options) = request.stream {
-        let readers = answers.iter().map(|_| tools.as_ref().map(Tools::reader)).collect();
+        let readers = (0..answers.len()).map(|_| tools.as_ref().map(Tools::reader)).collect();
         let pieces = ChatPieces { head, include_usage: options.include_usage, readers };
         return stream(call, target, answers, n, pieces).await;
     }

@@ -8,6 +8,7 @@ use yard_language::messages::{EmbedRequest, Pooling};
 use super::{
     asked::{check_length, terms},
     completions::tokens,
+    spending::Spending,
     target::Target,
 };
 use crate::{
@@ -62,8 +63,11 @@ async fn one(
     }
     let count = prompt.len() as u64;
     check_length(count, None, longest, "input")?;
+    let spending = Spending::reserve(call, target, count, 0)?;
     let request = EmbedRequest { prompt, pooling: Pooling::Unspecified.into(), terms: Some(terms(call)) };
-    Ok((normalized(target.model.embed(&request).await?.values), count))
+    let values = target.model.embed(&request).await?.values;
+    spending.begun();
+    Ok((normalized(values), count))
 }
 
 fn normalized(mut values: Vec<f32>) -> Vec<f32> {

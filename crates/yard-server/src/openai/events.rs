@@ -20,7 +20,11 @@ use yard_language::{
     messages::{Token, Usage as Used},
 };
 
-use super::{target::Target, whole};
+use super::{
+    spending::{Answers, Spending},
+    target::Target,
+    whole,
+};
 use crate::{
     dispatch::OwnedCall,
     failure::Failure,
@@ -58,7 +62,9 @@ type Coming = (u32, Result<Part, LanguageError>);
 struct Events<P> {
     parts: SelectAll<BoxStream<'static, Coming>>,
     pieces: P,
+    /// Of each answer; while it is written, the tokens that came.
     used: Vec<Used>,
+    spending: Arc<Spending>,
     open: usize,
     to_each_prompt: u32,
     /// The model stays in memory as long as it answers.
@@ -79,14 +85,16 @@ struct Events<P> {
 pub(super) async fn stream<P: Pieces>(
     call: &OwnedCall,
     target: Target,
-    mut answers: Vec<Answer>,
+    answers: Answers,
     to_each_prompt: u32,
     mut pieces: P,
 ) -> Result<HttpAnswer, Failure> {
+    let Answers { all: mut answers, spending } = answers;
     let mut first = String::new();
     if let Some(answer) = answers.first_mut() {
         // A refusal comes instead of this, and is better told with a status.
         if let Part::Begun { .. } = answer.next().await? {
+            spending.begun();
             first = pieces.begin(0);
         }
     }
@@ -103,6 +111,7 @@ pub(super) async fn stream<P: Pieces>(
         parts,
         pieces,
         used: vec![Used::default(); open],
+        spending,
         open,
         to_each_prompt,
         _target: target,
@@ -171,8 +180,17 @@ impl<P: Pieces> Events<P> {
 
     fn write(&mut self, index: u32, part: Part) -> String {
         match part {
-            Part::Begun { .. } => self.pieces.begin(index),
-            Part::Token(token) => self.pieces.token(index, token),
+            Part::Begun { .. } => {
+                self.spending.begun();
+                self.pieces.begin(index)
+            }
+            Part::Token(token) => {
+                self.spending.wrote(1);
+                if let Some(used) = self.used.get_mut(index as usize) {
+                    used.answer_tokens += 1;
+                }
+                self.pieces.token(index, token)
+            }
             Part::Ended(mut ended) => {
                 self.open -= 1;
                 let reason = match whole::reason(&ended) {
@@ -180,7 +198,10 @@ impl<P: Pieces> Events<P> {
                     Err(failure) => return self.fail(&failure),
                 };
                 if let Some(used) = self.used.get_mut(index as usize) {
+                    let written = used.answer_tokens;
                     *used = ended.usage.unwrap_or_default();
+                    // The token that ends an answer does not come as one of its parts.
+                    self.spending.wrote(used.answer_tokens.saturating_sub(written));
                 }
                 let last = whole::last_of_answer(&mut ended);
                 self.pieces.end(index, ended.text, last, reason)

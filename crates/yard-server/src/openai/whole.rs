@@ -7,7 +7,10 @@ use yard_language::{
     messages::{EndReason, Ended, Token},
 };
 
-use super::asked::given_up;
+use super::{
+    asked::given_up,
+    spending::{Answers, Spending},
+};
 use crate::failure::Failure;
 
 /// An answer that is complete.
@@ -21,16 +24,19 @@ pub(super) struct Whole {
 }
 
 /// Waits until all answers are complete. When one fails, the others are given up.
-pub(super) async fn all(answers: Vec<Answer>) -> Result<Vec<Whole>, Failure> {
-    try_join_all(answers.into_iter().map(whole)).await
+pub(super) async fn all(answers: Answers) -> Result<Vec<Whole>, Failure> {
+    let Answers { all, spending } = answers;
+    try_join_all(all.into_iter().map(|answer| whole(answer, &spending))).await
 }
 
-async fn whole(mut answer: Answer) -> Result<Whole, Failure> {
-    let (mut text, mut tokens) = (String::new(), Vec::new());
+async fn whole(mut answer: Answer, spending: &Spending) -> Result<Whole, Failure> {
+    let (mut text, mut tokens, mut written) = (String::new(), Vec::new(), 0);
     loop {
         match answer.next().await? {
-            Part::Begun { .. } => {}
+            Part::Begun { .. } => spending.begun(),
             Part::Token(token) => {
+                written += 1;
+                spending.wrote(1);
                 text.push_str(&token.text);
                 if token.log_probability.is_some() {
                     tokens.push(token);
@@ -40,7 +46,10 @@ async fn whole(mut answer: Answer) -> Result<Whole, Failure> {
                 text.push_str(&ended.text);
                 let reason = reason(&ended)?;
                 tokens.extend(last_of_answer(&mut ended).filter(|token| token.log_probability.is_some()));
-                return Ok(Whole { text, tokens, reason, usage: ended.usage.unwrap_or_default() });
+                let usage = ended.usage.unwrap_or_default();
+                // The token that ends an answer does not come as one of its parts.
+                spending.wrote(usage.answer_tokens.saturating_sub(written));
+                return Ok(Whole { text, tokens, reason, usage });
             }
         }
     }

@@ -97,6 +97,7 @@ pub(crate) const ROUTES: &[Route] = &[
     post("/api/v1/keys/{key}/rotate", E::RotateKey, "Give a key a new secret").finishes().needs(ManageKeys),
     delete("/api/v1/keys/{key}", E::RevokeKey, "Revoke a key").needs(ManageKeys),
     get("/api/v1/audit", E::ShowAudit, "Who did what, newest first").needs(ReadAudit),
+    get("/api/v1/usage", E::ShowUsage, "Tokens of language models by key, model and day; its own for a key that is no admin").needs(ReadMetrics),
     post("/api/v1/gc", E::CollectGarbage, "Delete contents that nothing points at").finishes().needs(CollectGarbage),
     get("/api/v1/status", E::ShowStatus, "The server's version, engines and loaded models").needs(ReadMetrics),
     get("/api/openapi.json", E::ShowOpenApi, "This description").needs(ListModels),

@@ -24,7 +24,7 @@ use yard_server::{
 use yard_serving::{Serving, ServingSettings};
 use yard_store::{
     Database, DatabaseOptions, ObjectArtifacts, SqliteAuditStore, SqliteJobStore, SqliteKeyStore,
-    SqliteRegistryStore,
+    SqliteRegistryStore, SqliteUsageStore,
 };
 use yard_types::Timestamp;
 
@@ -104,7 +104,9 @@ impl TestServer {
         registry.recover().await.unwrap();
         let keys = Arc::new(SqliteKeyStore::new(database.clone()));
         let audit = Arc::new(SqliteAuditStore::new(database.clone()));
-        let access = Arc::new(Access::open(keys, audit, Instant::now()).await.unwrap());
+        let access = Access::open(keys, audit, Instant::now()).await.unwrap();
+        let usage = Arc::new(SqliteUsageStore::new(database.clone()));
+        let access = Arc::new(access.with_usage_store(usage, now()).await.unwrap());
         let admin = access.ensure_admin_key(now(), |_| Ok(())).await.unwrap().unwrap();
         let queue_defaults = setting.serving.queue.clone();
         let source = Arc::new(RegistrySource::new(registry.clone(), queue_defaults.clone()));

@@ -256,6 +256,26 @@ async fn keys_are_listed_without_their_secrets() {
 }
 
 #[tokio::test]
+async fn budgets_of_tokens_are_shown_and_usage_is_told_to_whom_it_concerns() {
+    let server = TestServer::start().await;
+    let budget = json!({"name": "app", "role": "consumer", "tokens_per_day": 100, "tokens_per_request": 40});
+    let secret = server.key(budget).await;
+    let listed = server.get("/api/v1/keys").await.expect(200).json();
+    let key = listed["keys"].as_array().unwrap().iter().find(|key| key["name"] == "app").unwrap().clone();
+    assert_eq!((&key["tokens_per_day"], &key["tokens_per_request"]), (&json!(100), &json!(40)));
+    assert_eq!(key.get("tokens_per_minute"), None);
+    let none = json!({"name": "k", "role": "consumer", "tokens_per_month": 0});
+    server.post("/api/v1/keys", none).await.expect(400);
+
+    assert_eq!(server.get("/api/v1/usage").await.expect(200).json(), json!({"usage": []}));
+    let own = server.bare(Method::GET, "/api/v1/usage?from=2026-01-01&to=2026-12-31").bearer_auth(&secret);
+    assert_eq!(send(own).await.expect(200).json(), json!({"usage": []}));
+    for query in ["from=2026-02-30", "from=2026-02-02&to=2026-02-01", "day=2026-02-01"] {
+        server.get(&format!("/api/v1/usage?{query}")).await.expect(400);
+    }
+}
+
+#[tokio::test]
 async fn the_server_describes_its_api_and_its_state() {
     let server = TestServer::with_digits().await;
     let description = server.get("/api/openapi.json").await.expect(200).json();

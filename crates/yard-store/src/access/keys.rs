@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 use yard_access::{
     AccessStoreError, AllowedModels, KeyId, KeyRecord, KeyStore, ModelPattern, NewAuditEntry, PreviousSecret,
-    RateLimit, Role, SecretHash, StoredKey,
+    RateLimit, Role, SecretHash, StoredKey, TokenBudget,
 };
 use yard_types::Timestamp;
 
@@ -121,11 +121,13 @@ async fn insert_key_row(
     key: &StoredKey,
 ) -> Result<(), AccessStoreError> {
     let StoredKey { record, secret, previous } = key;
+    let tokens = |budget: Option<u64>| budget.map(i64::try_from).transpose().map_err(backend);
     let inserted = sqlx::query(
         "INSERT INTO access_keys (
              id, name, role, all_models, requests_per_minute, burst, created_at, expires_at, rotated_at, revoked_at,
-             secret_sha256, previous_sha256, previous_valid_until
-         ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             secret_sha256, previous_sha256, previous_valid_until,
+             tokens_per_minute, tokens_per_day, tokens_per_month, tokens_per_request
+         ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(record.id.to_string())
     .bind(&record.name)
@@ -140,6 +142,10 @@ async fn insert_key_row(
     .bind(secret.digest().to_string())
     .bind(previous.map(|previous| previous.hash.digest().to_string()))
     .bind(previous.map(|previous| previous.valid_until.0))
+    .bind(tokens(record.budget.tokens_per_minute)?)
+    .bind(tokens(record.budget.tokens_per_day)?)
+    .bind(tokens(record.budget.tokens_per_month)?)
+    .bind(tokens(record.budget.tokens_per_request)?)
     .execute(&mut **transaction)
     .await;
     match inserted {
@@ -225,6 +231,16 @@ fn read_key(
     let requests: Option<u32> = row.try_get("requests_per_minute").map_err(backend)?;
     let burst = row.try_get("burst").map_err(backend)?;
     let rate = requests.map(|requests| RateLimit::new(requests, burst)).transpose().map_err(backend)?;
+    let tokens = |column| {
+        let kept: Option<i64> = row.try_get(column).map_err(backend)?;
+        kept.map(u64::try_from).transpose().map_err(backend)
+    };
+    let budget = TokenBudget {
+        tokens_per_minute: tokens("tokens_per_minute")?,
+        tokens_per_day: tokens("tokens_per_day")?,
+        tokens_per_month: tokens("tokens_per_month")?,
+        tokens_per_request: tokens("tokens_per_request")?,
+    };
     let previous = match (
         row.try_get::<Option<&str>, _>("previous_sha256").map_err(backend)?,
         moment("previous_valid_until")?,
@@ -240,6 +256,7 @@ fn read_key(
         role: role.parse().map_err(backend)?,
         models,
         rate,
+        budget,
         created_at: Timestamp(row.try_get("created_at").map_err(backend)?),
         expires_at: moment("expires_at")?,
         rotated_at: moment("rotated_at")?,

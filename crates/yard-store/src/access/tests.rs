@@ -1,7 +1,8 @@
 use std::{sync::Arc, time::Instant};
 
 use yard_access::{
-    Access, Actor, AllowedModels, KeyId, KeyStore, NewAuditEntry, NewKey, Role, Rotation, store_suite::Stores,
+    Access, Actor, AllowedModels, KeyId, KeyStore, NewAuditEntry, NewKey, Role, Rotation, TokenBudget,
+    store_suite::Stores,
 };
 use yard_types::Timestamp;
 
@@ -17,7 +18,8 @@ async fn open() -> Stores {
     let database = database(&directory).await;
     Stores {
         keys: Arc::new(SqliteKeyStore::new(database.clone())),
-        audit: Arc::new(SqliteAuditStore::new(database)),
+        audit: Arc::new(SqliteAuditStore::new(database.clone())),
+        usage: Arc::new(SqliteUsageStore::new(database)),
         keep_alive: Box::new(directory),
     }
 }
@@ -59,6 +61,7 @@ async fn no_secret_is_in_the_database() {
         role: Role::Consumer,
         models: AllowedModels::parse(["digits"]).unwrap(),
         rate: None,
+        budget: TokenBudget::default(),
         expires_at: None,
     };
     let created = access.create_key(new, &Actor::system("test"), Timestamp(1)).await.unwrap();
