@@ -74,6 +74,13 @@ impl TokenSpan {
 
 // === impl TokensExhausted ===
 
+impl TokensExhausted {
+    /// Whether no waiting helps: the request may need more than all of the budget.
+    pub const fn never_fits(&self) -> bool {
+        matches!(self.what, TokenSpan::Request) || self.asked > self.limit
+    }
+}
+
 impl fmt::Display for TokensExhausted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, limit, left, asked, retry_after_seconds } = self;

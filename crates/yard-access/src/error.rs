@@ -2,7 +2,7 @@
 
 use yard_types::{Coded, ErrorCode, ModelName};
 
-use crate::{AccessStoreError, KeyId, Permission, RateLimited, Role, TokenSpan, TokensExhausted};
+use crate::{AccessStoreError, KeyId, Permission, RateLimited, Role, TokensExhausted};
 
 /// Why a request was refused or a key was not changed.
 ///
@@ -88,9 +88,8 @@ impl Coded for AccessError {
             Self::Forbidden { .. } | Self::NameNotAllowed(_) => ErrorCode::PermissionDenied,
             Self::UnknownModel(_) | Self::UnknownKey(_) => ErrorCode::NotFound,
             // Waiting does not make a request smaller.
-            Self::TokensExhausted(TokensExhausted { what: TokenSpan::Request, .. }) | Self::BadRequest(_) => {
-                ErrorCode::InvalidArgument
-            }
+            Self::TokensExhausted(exhausted) if exhausted.never_fits() => ErrorCode::InvalidArgument,
+            Self::BadRequest(_) => ErrorCode::InvalidArgument,
             Self::RateLimited(_) | Self::TokensExhausted(_) => ErrorCode::RateLimited,
             Self::TooManyKeys(_) | Self::AlreadyRevoked(_) | Self::LastAdmin(_) => ErrorCode::Conflict,
             Self::Random(_) | Self::KeepAdminKey(_) | Self::Store(_) => ErrorCode::Internal,

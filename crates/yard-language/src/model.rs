@@ -171,7 +171,11 @@ impl LanguageModel {
         let asked = request.terms.as_ref().and_then(|terms| terms.deadline_milliseconds);
         // The model itself keeps to the deadline; a little later its process counts as lost for this call.
         let limit = asked.map_or(EMBEDDING, |asked| Duration::from_millis(asked) + SHORT_WORK);
-        let answer = self.supervisor.worker()?.call(Request::new(EMBED, request), limit).await?;
+        let tenant = request.terms.as_ref().map_or("", |terms| terms.tenant.as_str());
+        // It lasts as long as an answer may, so it takes a place of those.
+        let _share = self.shares.take(tenant)?;
+        let call = self.supervisor.worker()?.begin(Request::new(EMBED, request))?;
+        let answer = call.answer_within(limit).await?;
         match answer.decode::<EmbedResponse>()?.outcome {
             Some(embed_response::Outcome::Embedding(embedding)) => {
                 self.metrics.embedded(&embedding.usage.unwrap_or_default());

@@ -7,7 +7,7 @@ use std::{borrow::Cow, error::Error, time::Duration};
 
 use http::{HeaderValue, StatusCode};
 use tonic::Code;
-use yard_access::{AccessError, TokenSpan, TokensExhausted};
+use yard_access::{AccessError, TokensExhausted};
 use yard_api::{RequestError, v2::ResponseError};
 use yard_jobs::JobsError;
 use yard_language::LanguageError;
@@ -165,7 +165,7 @@ impl From<AccessError> for Failure {
     fn from(error: AccessError) -> Self {
         match error {
             AccessError::UnknownModel(model) => Self::unknown_model(model.as_str()),
-            AccessError::TokensExhausted(exhausted) if exhausted.what != TokenSpan::Request => {
+            AccessError::TokensExhausted(exhausted) if !exhausted.never_fits() => {
                 let wait = Duration::from_secs(exhausted.retry_after_seconds);
                 let failure = Self::of(error).with_retry_after(wait);
                 Self { tokens: Some(Box::new(exhausted)), ..failure }
@@ -271,6 +271,8 @@ const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
 
 #[cfg(test)]
 mod tests {
+    use yard_access::TokenSpan;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]

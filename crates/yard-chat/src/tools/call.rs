@@ -72,6 +72,10 @@ impl CallReader {
         self.place == Place::Done
     }
 
+    pub(super) const fn has_arguments(&self) -> bool {
+        self.has_arguments
+    }
+
     /// Whether its function is known.
     pub(super) const fn has_name(&self) -> bool {
         self.has_name
@@ -120,6 +124,8 @@ impl CallReader {
             "name" if !self.has_name => Member::Name,
             "arguments" | "parameters" if !self.has_arguments => Member::Arguments,
             "id" | "type" => Member::Other,
+            // Behind the name it is a call, whatever else the model writes.
+            _ if self.has_name => Member::Other,
             // Another object, which is an answer and no call.
             _ => return Err(NoCall),
         };

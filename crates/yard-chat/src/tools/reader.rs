@@ -41,6 +41,8 @@ pub struct ToolCallReader {
     /// What has come and is not told yet: it may turn out to be a call, or to be text.
     held: String,
     call: CallReader,
+    /// The last call was no JSON behind its name.
+    is_broken: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,7 @@ impl ToolCallReader {
             place: if is_tagged { Place::Text } else { Place::Beginning },
             held: String::new(),
             call: CallReader::new(),
+            is_broken: false,
         }
     }
 
@@ -151,8 +154,17 @@ impl ToolCallReader {
         let outcome = self.call.push(next, &mut pieces);
         let unknown = |piece: &Piece| matches!(piece, Piece::Name(name) if !self.functions.contains(name));
         if outcome.is_err() || pieces.iter().any(unknown) {
+            if !had_name {
+                self.place = Place::Text;
+                return;
+            }
             // What has been told of a call cannot be taken back: the rest of it is left out.
-            self.place = if had_name { Place::Between } else { Place::Text };
+            if !self.call.has_arguments() && self.calls <= self.most_calls {
+                written.push(Written::Arguments { index: self.calls - 1, text: "{}".to_owned() });
+            }
+            self.is_broken = true;
+            self.held.clear();
+            self.place = Place::Between;
             return;
         }
         for piece in pieces {
@@ -186,6 +198,16 @@ impl ToolCallReader {
     }
 
     fn between(&mut self, next: char, written: &mut Vec<Written>) {
+        if self.is_broken {
+            // Where a broken call ends shows by its tag alone.
+            self.held.push(next);
+            if self.is_tagged && self.held.ends_with(CLOSING) {
+                self.held.clear();
+                self.is_broken = false;
+                self.place = Place::Text;
+            }
+            return;
+        }
         if self.is_tagged {
             self.held.push(next);
             let held = self.held.trim_start();

@@ -30,44 +30,53 @@ pub(crate) async fn embed(call: &OwnedCall, payload: &Payload) -> Result<Answer,
             format!("the embeddings of this model have {width} dimensions, and cannot be cut to {asked}");
         return Err(Failure::invalid(message).with_param("dimensions"));
     }
-    let embeddings = stream::iter(request.inputs)
-        .map(|input| one(call, &target, input, request.truncate))
+    let prompts = stream::iter(request.inputs)
+        .map(|input| prompt(&target, input, request.truncate))
         .buffered(AT_ONCE)
         .try_collect::<Vec<_>>()
         .await?;
-    let used = embeddings.iter().map(|(_, tokens)| tokens).sum();
-    let size = embeddings.iter().map(|(values, _)| size_of_val(&values[..])).sum();
+    let read = prompts.iter().map(|prompt| prompt.len() as u64).sum();
+    let spending = Spending::reserve(call, &target, read, 0)?;
+    let embeddings = stream::iter(prompts)
+        .map(|prompt| one(call, &target, prompt, &spending))
+        .buffered(AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await?;
+    let size = embeddings.iter().map(|values| size_of_val(&values[..])).sum();
     let write = move || {
         let objects = embeddings
             .into_iter()
             .zip(0..)
-            .map(|((values, _), index)| EmbeddingObject::new(index, values, request.encoding_format));
-        json(StatusCode::OK, &EmbeddingList::new(request.model, objects.collect(), used))
+            .map(|(values, index)| EmbeddingObject::new(index, values, request.encoding_format));
+        json(StatusCode::OK, &EmbeddingList::new(request.model, objects.collect(), read))
     };
     let mut answer = heavy::run(size, write).await??;
     target.name_version(&mut answer);
     Ok(answer)
 }
 
-/// A text's row, of length 1 as a vector, and how many tokens it was computed of.
-async fn one(
-    call: &OwnedCall,
-    target: &Target,
-    input: TextOrTokens,
-    truncate: bool,
-) -> Result<(Vec<f32>, u64), Failure> {
+/// A text in tokens, which have room in the model.
+async fn prompt(target: &Target, input: TextOrTokens, truncate: bool) -> Result<Vec<u32>, Failure> {
     let mut prompt = tokens(target, input, "input").await?;
     let longest = target.model.facts().longest;
     if truncate {
         prompt.truncate(usize::try_from(longest.saturating_sub(1)).unwrap_or(usize::MAX));
     }
-    let count = prompt.len() as u64;
-    check_length(count, None, longest, "input")?;
-    let spending = Spending::reserve(call, target, count, 0)?;
+    check_length(prompt.len() as u64, None, longest, "input")?;
+    Ok(prompt)
+}
+
+/// A text's row, of length 1 as a vector.
+async fn one(
+    call: &OwnedCall,
+    target: &Target,
+    prompt: Vec<u32>,
+    spending: &Spending,
+) -> Result<Vec<f32>, Failure> {
+    // From here on the model may read it, whoever waits for that.
+    spending.reads(prompt.len() as u64);
     let request = EmbedRequest { prompt, pooling: Pooling::Unspecified.into(), terms: Some(terms(call)) };
-    let values = target.model.embed(&request).await?.values;
-    spending.begun();
-    Ok((normalized(values), count))
+    Ok(normalized(target.model.embed(&request).await?.values))
 }
 
 fn normalized(mut values: Vec<f32>) -> Vec<f32> {

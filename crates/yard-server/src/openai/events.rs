@@ -92,10 +92,13 @@ pub(super) async fn stream<P: Pieces>(
     let Answers { all: mut answers, spending } = answers;
     let mut first = String::new();
     if let Some(answer) = answers.first_mut() {
-        // A refusal comes instead of this, and is better told with a status.
-        if let Part::Begun { .. } = answer.next().await? {
-            spending.begun();
-            first = pieces.begin(0);
+        // A refusal comes instead of this, or an end without a beginning, and is better told with a status.
+        match answer.next().await? {
+            Part::Begun { .. } => {
+                spending.begun();
+                first = pieces.begin(0);
+            }
+            Part::Token(_) | Part::Ended(_) => return Err(whole::given_up_before_its_beginning()),
         }
     }
     let open = answers.len();

@@ -25,6 +25,7 @@ pub(super) struct Spending {
     reservation: TokenReservation,
     /// Of all prompts, each once.
     prompts: u64,
+    read: AtomicU64,
     written: AtomicU64,
 }
 
@@ -46,17 +47,24 @@ impl Spending {
         let tokens = prompts.saturating_add(answers);
         let reservation =
             access.reserve_tokens(&call.principal, target.lease.model(), tokens, clock::now())?;
-        Ok(Arc::new(Self { reservation, prompts, written: AtomicU64::new(0) }))
+        Ok(Arc::new(Self { reservation, prompts, read: AtomicU64::new(0), written: AtomicU64::new(0) }))
     }
 
     /// The model has begun: what it reads is used from now on.
     pub(super) fn begun(&self) {
+        self.read.store(self.prompts, Ordering::Relaxed);
+        self.wrote(0);
+    }
+
+    /// The model reads one of several prompts.
+    pub(super) fn reads(&self, tokens: u64) {
+        self.read.fetch_add(tokens, Ordering::Relaxed);
         self.wrote(0);
     }
 
     /// The model has written more.
     pub(super) fn wrote(&self, tokens: u64) {
         let written = self.written.fetch_add(tokens, Ordering::Relaxed) + tokens;
-        self.reservation.used(self.prompts, written);
+        self.reservation.used(self.read.load(Ordering::Relaxed), written);
     }
 }

@@ -66,6 +66,11 @@ pub(super) fn reason(ended: &Ended) -> Result<FinishReason, Failure> {
     }
 }
 
+/// An answer that waited until it was too late.
+pub(super) fn given_up_before_its_beginning() -> Failure {
+    given_up()
+}
+
 /// The token with which an answer ends, if it is a part of it: one that only says that the answer ends is none.
 pub(super) fn last_of_answer(ended: &mut Ended) -> Option<Token> {
     if ended.reason() == EndReason::Length { ended.last.take() } else { None }

@@ -57,6 +57,8 @@ struct Handle {
     /// larger than a message may be.
     room: Arc<Semaphore>,
     short_room: Arc<Semaphore>,
+    /// One place, for whoever looks after the worker.
+    own_room: Arc<Semaphore>,
     limits: CallLimits,
     max_message_bytes: u64,
     landlock: Landlock,
@@ -139,6 +141,7 @@ impl SharedWorker {
             end,
             room: Arc::new(Semaphore::new(limits.calls)),
             short_room: Arc::new(Semaphore::new(limits.short_calls)),
+            own_room: Arc::new(Semaphore::new(1)),
             max_message_bytes: worker.limits.max_message_bytes,
             landlock: worker.landlock(),
             process_id: worker.process_id(),
@@ -183,15 +186,14 @@ impl SharedWorker {
 
     /// Asks and waits for the answer, for at most this long; events on the way are passed over.
     pub async fn call(&self, request: Request, limit: Duration) -> Result<Response, WorkerError> {
-        let mut call = self.begin_within(request, &self.0.short_room, self.0.limits.short_calls)?;
-        let answer = async {
-            loop {
-                if let Said::Answer(response) = call.next().await? {
-                    return Ok(response);
-                }
-            }
-        };
-        timeout(limit, answer).await.unwrap_or(Err(WorkerError::TimedOut { limit }))
+        let call = self.begin_within(request, &self.0.short_room, self.0.limits.short_calls)?;
+        call.answer_within(limit).await
+    }
+
+    /// As [`SharedWorker::call`], for whoever looks after the worker: one at a time, and kept out by nobody.
+    pub async fn look_in(&self, request: Request, limit: Duration) -> Result<Response, WorkerError> {
+        let call = self.begin_within(request, &self.0.own_room, 1)?;
+        call.answer_within(limit).await
     }
 
     /// Calls that are under way, those included that were given up and have not ended in the child.
@@ -263,6 +265,18 @@ impl OpenCall {
             None if self.queue.is_too_slow.load(Ordering::Relaxed) => Err(WorkerError::TooSlow),
             None => Err(self.handle.end().unwrap_or(WorkerError::Gone)),
         }
+    }
+
+    /// Waits for the answer, for at most this long; events on the way are passed over.
+    pub async fn answer_within(mut self, limit: Duration) -> Result<Response, WorkerError> {
+        let answer = async {
+            loop {
+                if let Said::Answer(response) = self.next().await? {
+                    return Ok(response);
+                }
+            }
+        };
+        timeout(limit, answer).await.unwrap_or(Err(WorkerError::TimedOut { limit }))
     }
 
     /// Tells the child the wish that it ends this call early. It still answers, in its own time.

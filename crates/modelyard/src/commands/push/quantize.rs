@@ -41,7 +41,7 @@ pub(crate) enum Quantization {
 /// What it cost.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Card {
-    /// The type that was asked for, or chosen.
+    /// The type that most bytes have: matrices whose rows do not fit the one that was asked for take another.
     pub(super) quantization: &'static str,
     pub(super) bytes: u64,
     pub(super) parent_bytes: u64,
@@ -62,15 +62,6 @@ impl Quantization {
             Self::Q4_0 | Self::Auto => BlockType::Q4_0,
             Self::Q8_0 => BlockType::Q8_0,
             Self::Q4K => BlockType::Q4_K,
-        }
-    }
-
-    /// As files number what most of their weights are: `general.file_type`.
-    const fn file_type(self) -> u32 {
-        match self {
-            Self::Q4_0 | Self::Auto => 2,
-            Self::Q8_0 => 7,
-            Self::Q4K => 15,
         }
     }
 }
@@ -94,16 +85,16 @@ pub(super) fn make(package: &LocalPackage, quantization: Quantization) -> Result
         }
         if is_model(&file.location) {
             let path = named_after(&path, kind);
-            rewrite(source, quantization, &path)
+            let main = rewrite(source, quantization, &path)
                 .with_context(|| format!("cannot quantize {}", source.display()))?;
-            target = Some(path);
+            target = Some((path, main));
         } else {
             fs_err::copy(&file.location, &path)?;
         }
     }
-    let target = target.context("the package lost its model")?;
+    let (target, main) = target.context("the package lost its model")?;
     let card = Card {
-        quantization: kind.name(),
+        quantization: main.name(),
         bytes: fs_err::metadata(&target)?.len(),
         parent_bytes: fs_err::metadata(source)?.len(),
         compared: compare::on_text(source, &target, TEXT)?,
@@ -144,7 +135,7 @@ fn named_after(path: &Path, kind: BlockType) -> PathBuf {
 }
 
 /// Writes a file again with smaller matrices.
-fn rewrite(source: &Path, quantization: Quantization, target: &Path) -> Result<()> {
+fn rewrite(source: &Path, quantization: Quantization, target: &Path) -> Result<BlockType> {
     let source = Gguf::open(source, &ReadLimits::default())?;
     let infos = source
         .tensors()
@@ -157,7 +148,8 @@ fn rewrite(source: &Path, quantization: Quantization, target: &Path) -> Result<(
         bail!("none of its matrices would be smaller as {}", quantization.kind().name());
     }
     let mut metadata = source.metadata().clone();
-    metadata.set("general.file_type", quantization.file_type())?;
+    let main = main_type(&infos);
+    metadata.set("general.file_type", file_type(main))?;
     metadata.set("general.quantization_version", QUANTIZATION_VERSION)?;
     let out = BufWriter::new(File::create(target)?);
     let mut writer = GgufWriter::start(out, &metadata, &infos)?;
@@ -165,7 +157,29 @@ fn rewrite(source: &Path, quantization: Quantization, target: &Path) -> Result<(
         write_tensor(&mut writer, &tensor, info)?;
     }
     writer.finish()?.flush()?;
-    Ok(())
+    Ok(main)
+}
+
+/// The type that most bytes have.
+fn main_type(infos: &[TensorInfo]) -> BlockType {
+    let mut bytes: Vec<(BlockType, usize)> = Vec::new();
+    for info in infos {
+        match bytes.iter_mut().find(|(kind, _)| *kind == info.kind()) {
+            Some((_, sum)) => *sum += info.byte_length(),
+            None => bytes.push((info.kind(), info.byte_length())),
+        }
+    }
+    bytes.into_iter().max_by_key(|(_, sum)| *sum).map_or(BlockType::F32, |(kind, _)| kind)
+}
+
+/// As files number what most of their weights are: `general.file_type`.
+const fn file_type(kind: BlockType) -> u32 {
+    match kind {
+        BlockType::F32 => 0,
+        BlockType::Q4_0 => 2,
+        BlockType::Q4_K => 15,
+        _ => 7,
+    }
 }
 
 fn write_tensor(
@@ -194,7 +208,8 @@ fn kind_for(tensor: &Tensor<'_>, wanted: BlockType) -> BlockType {
     }
     let is_at_an_end = matches!(info.name(), "token_embd.weight" | "output.weight");
     let wanted = if is_at_an_end { BlockType::Q8_0 } else { wanted };
-    [wanted, BlockType::Q8_0]
+    let nearest = if bits(wanted) <= bits(BlockType::Q4_0) { BlockType::Q4_0 } else { BlockType::Q8_0 };
+    [wanted, nearest, BlockType::Q8_0]
         .into_iter()
         .find(|kind| info.columns().is_multiple_of(kind.values_per_block()))
         .filter(|kind| bits(*kind) < bits(stored))

@@ -96,6 +96,24 @@ fn a_call_that_is_cut_is_told_as_far_as_it_came() {
 }
 
 #[test]
+fn a_call_that_is_no_json_behind_its_name_has_arguments_all_the_same() {
+    use ToolFormat::{Json, Tagged};
+    check(
+        Json,
+        "{\"name\":\"f\",\"reason\":{\"name\":\"f\"},\"arguments\":{\"a\":1}}",
+        "",
+        &[("f", "{\"a\":1}")],
+    );
+    check(Json, "{\"name\":\"f\" oh {\"name\":\"f\",\"arguments\":{}}", "", &[("f", "{}")]);
+    check(
+        Tagged,
+        "<tool_call>{\"name\":\"f\"] {\"a\":1}</tool_call> And so on",
+        " And so on",
+        &[("f", "{}")],
+    );
+}
+
+#[test]
 fn only_the_first_call_counts_where_one_is_wanted() {
     let one = "<tool_call>{\"name\":\"f\",\"arguments\":{}}</tool_call>";
     let reader = ToolCallReader::new(ToolFormat::Tagged, vec!["f".into()], false);
