@@ -83,6 +83,20 @@ def samples(name):
     return json.loads((ASSETS / "models" / name / "samples.json").read_text())
 
 
+def language_workers(running):
+    """The processes of language models of a server."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError, IndexError):
+            continue
+        if parent == running.process.pid and b"language" in words:
+            found.append(int(entry.name))
+    return found
+
+
 def wait_until(condition, seconds=30):
     """Polls a condition of another process; raises when it does not come true in time."""
     end = time.monotonic() + seconds

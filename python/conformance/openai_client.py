@@ -14,7 +14,7 @@ import threading
 import openai
 import requests
 
-from _server import ASSETS, DIGITS_MODEL, server, wait_until
+from _server import ASSETS, DIGITS_MODEL, language_workers, server, wait_until
 
 MODEL_FILE = ASSETS / "language" / "smollm2-135m-q4_1.gguf"
 NAME = "smollm"
@@ -374,19 +374,6 @@ class Checks:
 
     # === many at once, and the worst ===
 
-    def workers(self):
-        """The processes of language models of this server."""
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except (OSError, ValueError, IndexError):
-                continue
-            if parent == self.running.process.pid and b"language" in words:
-                found.append(int(entry.name))
-        return found
-
     def many_streams_with_clients_that_leave(self):
         asking = openai.AsyncOpenAI(
             api_key=self.running.key, base_url=f"{self.running.url}/v1", max_retries=0, timeout=300
@@ -423,14 +410,14 @@ class Checks:
 
             await asyncio.gather(*(within(index // 64, index) for index in range(320)))
 
-        (worker,) = self.workers()
+        (worker,) = language_workers(self.running)
         asyncio.run(all_of_them())
         assert left + complete == 320 and left > 40 and complete > 100, (left, complete)
-        assert self.workers() == [worker], "no process was lost"
+        assert language_workers(self.running) == [worker], "no process was lost"
         assert "Paris" in self.chat().choices[0].message.content
 
     def a_killed_process_harms_the_requests_it_had(self):
-        (worker,) = self.workers()
+        (worker,) = language_workers(self.running)
         stream = self.chat(max_tokens=2_000, stream=True, messages=[{"role": "user", "content": "Write a long story."}])
         for _ in range(3):
             next(stream)
@@ -455,7 +442,7 @@ class Checks:
         thread.join(timeout=60)
         (answer,) = waiting
         assert isinstance(answer, openai.InternalServerError) and answer.status_code == 503, answer
-        wait_until(lambda: self.workers() not in ([], [worker]))
+        wait_until(lambda: language_workers(self.running) not in ([], [worker]))
 
         def answers():
             try:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import math
 import os
-import pathlib
 import signal
 import threading
 
@@ -13,7 +12,7 @@ import pydantic
 import requests
 from openai.types.responses import Response, ResponseStreamEvent
 
-from _server import ASSETS, DIGITS_MODEL, run_all, server, wait_until
+from _server import ASSETS, DIGITS_MODEL, language_workers, run_all, server, wait_until
 
 MODEL_FILE = ASSETS / "language" / "smollm2-135m-q4_1.gguf"
 NAME = "smollm"
@@ -302,21 +301,8 @@ class Checks:
         refused(openai.NotFoundError, lambda: self.client.responses.retrieve("resp_1"), "")
         assert self.respond(store=True, truncation="disabled", background=False, user="u").store is False
 
-    def workers(self):
-        """The processes of language models of this server."""
-        found = []
-        for entry in pathlib.Path("/proc").iterdir():
-            try:
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except (OSError, ValueError, IndexError):
-                continue
-            if parent == self.running.process.pid and b"language" in words:
-                found.append(int(entry.name))
-        return found
-
     def a_killed_process_fails_the_responses_it_had(self):
-        (worker,) = self.workers()
+        (worker,) = language_workers(self.running)
         stream = self.respond("Write a long story.", max_output_tokens=2_000, stream=True)
         seen = [next(stream) for _ in range(8)]
         waiting = []
@@ -339,7 +325,7 @@ class Checks:
         thread.join(timeout=60)
         # It may have come when the process was gone, or is there again and writes.
         assert waiting and getattr(waiting[0], "status_code", 503) == 503, waiting
-        wait_until(lambda: self.workers() not in ([], [worker]))
+        wait_until(lambda: language_workers(self.running) not in ([], [worker]))
 
         def answers():
             try:

@@ -81,12 +81,13 @@ fn take_response_format(fields: &mut Fields) -> Result<OutputFormat, ApiError> {
         ("text", None) => Ok(OutputFormat::Text),
         ("json_object", None) => Ok(OutputFormat::JsonObject),
         ("text" | "json_object", Some(_)) => Err(format.invalid("json_schema")),
-        ("json_schema", schema) => take_json_schema(format.needed("json_schema", schema)?),
+        ("json_schema", schema) => take_json_schema(&mut format.needed("json_schema", schema)?),
         _ => Err(format.invalid("type")),
     }
 }
 
-fn take_json_schema(mut fields: Fields) -> Result<OutputFormat, ApiError> {
+/// The members of a named schema, wherever a route has them.
+pub(crate) fn take_json_schema(fields: &mut Fields) -> Result<OutputFormat, ApiError> {
     let name = fields.text("name")?;
     let name = fields.needed("name", name)?;
     if !is_name(&name) {

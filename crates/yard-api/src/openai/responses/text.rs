@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::openai::{
-    error::ApiError, fields::Fields, output_format::OutputFormat, parameters::Parameter, tools::is_name,
+    error::ApiError,
+    fields::Fields,
+    output_format::{OutputFormat, take_json_schema},
+    parameters::Parameter,
 };
 
 const TEXT: &[Parameter] = &[
@@ -43,21 +46,6 @@ pub(super) fn take(fields: &mut Fields) -> Result<OutputFormat, ApiError> {
             Err(ApiError::invalid(&param, message))
         }
     }
-}
-
-fn take_json_schema(fields: &mut Fields) -> Result<OutputFormat, ApiError> {
-    let name = fields.text("name")?;
-    let name = fields.needed("name", name)?;
-    if !is_name(&name) {
-        return Err(fields.invalid("name"));
-    }
-    let schema = fields.object("schema")?;
-    Ok(OutputFormat::JsonSchema {
-        name: Some(name),
-        description: fields.text("description")?,
-        schema: fields.needed("schema", schema)?,
-        strict: fields.bool("strict")?.unwrap_or(false),
-    })
 }
 
 /// As an answer repeats it.
