@@ -60,7 +60,7 @@ impl std::fmt::Display for ExchangeError {
 impl std::error::Error for ExchangeError {}
 
 impl Target {
-    fn request(&self) -> Vec<u8> {
+    pub(crate) fn request(&self) -> Vec<u8> {
         let method = if self.body.is_some() { "POST" } else { "GET" };
         let mut head = format!("{method} {} HTTP/1.1\r\nHost: {}\r\n", self.path, self.address);
         for line in &self.headers {
@@ -118,7 +118,7 @@ impl Exchange {
     }
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+pub(crate) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 

@@ -36,6 +36,37 @@ pub struct Report {
     pub generator_share: Option<f64>,
 }
 
+/// One measurement of streams, printed as JSON.
+#[derive(Debug, Serialize)]
+pub struct StreamReport {
+    /// Clients at once.
+    pub clients: usize,
+    /// Streams that came whole.
+    pub answers: u64,
+    /// Anything else.
+    pub failed: u64,
+    /// What the first failure was.
+    pub first_failure: Option<String>,
+    /// Tokens of all prompts.
+    pub prompt_tokens: u64,
+    /// How many of them the server knew already, where it says so.
+    pub cached_tokens: u64,
+    /// Tokens of all answers.
+    pub answer_tokens: u64,
+    /// Tokens of answers by the seconds of all.
+    pub tokens_per_second: f64,
+    /// Median time from a request to its first text, in milliseconds.
+    pub to_first_p50_ms: f64,
+    /// Its 99th percentile.
+    pub to_first_p99_ms: f64,
+    /// Median time from a text to the next, in milliseconds; `null` if no answer has two.
+    pub between_p50_ms: f64,
+    /// Its 99th percentile.
+    pub between_p99_ms: f64,
+    /// From the first request to the end of the last answer.
+    pub seconds: f64,
+}
+
 impl Latencies {
     /// Adds one.
     pub fn add(&mut self, latency: Duration) {

@@ -2,12 +2,14 @@
 //!
 //! Every figure is a median over rounds in which the contestants take turns, so that a machine whose speed drifts
 //! slows them all. Whatever is measured must answer right, and what trains must learn; one failure makes the whole run void.
-//! Results are written to `bench/RESULTS.md`, `bench/TRAINING.md` and `bench/LANGUAGE.md` with the machine, the versions and the commands.
+//! Results are written to `bench/RESULTS.md`, `bench/TRAINING.md`, `bench/LANGUAGE.md` and `bench/LANGUAGE_SERVICE.md` with the
+//! machine, the versions and the commands.
 
 mod contestants;
 mod environment;
 mod figures;
 mod language;
+mod llm_service;
 mod machine;
 mod measure;
 mod question;
@@ -58,6 +60,19 @@ pub(crate) enum Bench {
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=2))]
         threads: Option<u32>,
     },
+    /// Language models over HTTP beside llama.cpp's server: first token, streams, kept beginnings, schemas, and an ONNX model
+    /// beside them.
+    Llm {
+        /// Rounds in which each of the two is asked everything once.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Seconds in which the clients of a measurement begin to ask.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+        /// Measure only on so many threads.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=2))]
+        threads: Option<u32>,
+    },
     /// How right language models are, beside llama.cpp and a reference in numpy. Fails where it is worse than asked for.
     LlmQuality {
         /// Look only at models whose file name holds this, and print what is found instead of writing it down.
@@ -74,6 +89,9 @@ pub(crate) fn bench(what: Bench) -> Result<()> {
         Bench::Serving { rounds, seconds } => serving(measure::Plan { rounds, seconds }),
         Bench::Training { rounds, python } => training::training(rounds, &python),
         Bench::LlmEngine { rounds, only, threads } => language::language(rounds, only.as_deref(), threads),
+        Bench::Llm { rounds, seconds, threads } => {
+            llm_service::service(llm_service::Plan { rounds, seconds, threads })
+        }
         Bench::LlmQuality { only, write } => language::quality(only.as_deref(), write.as_deref()),
     }
 }

@@ -12,6 +12,7 @@ mod places;
 mod process;
 mod product;
 mod setup;
+mod soak;
 mod tally;
 mod tests_run;
 mod tidy;
@@ -50,6 +51,15 @@ enum Command {
     /// Measure Modelyard beside its peers, on a machine that does nothing else, and write the figures below bench/.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Ask a language model for thousands of samples by schema, then all sorts of things for minutes, and watch what it holds.
+    Soak {
+        /// Answers that are held to schemas, over thirty schemas.
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+        samples: u32,
+        /// Minutes of a mixed load after them: streams, some of which are left, embeddings, schemas.
+        #[arg(long, default_value_t = 10)]
+        minutes: u32,
+    },
     /// Build Modelyard and show it: a real model trained, served and asked.
     Demo {
         /// Show something else instead.
@@ -82,6 +92,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::tidy().map(|()| ExitCode::SUCCESS),
         Command::Doc => checks::documentation().map(|()| ExitCode::SUCCESS),
         Command::Bench(what) => bench::bench(what).map(|()| ExitCode::SUCCESS),
+        Command::Soak { samples, minutes } => soak::soak(samples, minutes),
         Command::Demo { instead, exit } => demo::demo(instead, exit),
     }
 }

@@ -20,6 +20,11 @@ pub(crate) fn build_alone() -> Result<PathBuf> {
     build(&["--package", "modelyard", "--package", "modelyard-lab", "--bins"])
 }
 
+/// Builds `modelyard` as it is shipped, for what measures or takes hours. Returns its path.
+pub(crate) fn build_for_release() -> Result<PathBuf> {
+    build(&["--release", "--package", "modelyard", "--bins"])
+}
+
 fn build(selection: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
     command.arg("build").args(selection).arg("--message-format=json-render-diagnostics");

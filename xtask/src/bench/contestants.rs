@@ -15,6 +15,7 @@ use super::running::{self, Running};
 use super::tools::Door;
 use crate::places;
 use crate::process;
+use crate::setup::TestSupport;
 
 /// The model of the one-row comparison, as all contestants call it.
 pub(super) const SMALL: &str = "mlp";
@@ -43,8 +44,18 @@ pub(super) struct Modelyard {
 impl Modelyard {
     /// Starts on a data directory and comes back as soon as it says that it is ready.
     pub(super) fn start(environment: &Environment, data: &Path) -> Result<Self> {
+        Self::start_with(&environment.modelyard, &environment.support, data, &[])
+    }
+
+    /// The same, with settings by the names of their variables.
+    pub(super) fn start_with(
+        program: &Path,
+        support: &TestSupport,
+        data: &Path,
+        settings: &[(&str, String)],
+    ) -> Result<Self> {
         let folder = data.parent().context("a data directory has a parent")?;
-        let mut command = Command::new(&environment.modelyard);
+        let mut command = Command::new(program);
         // Neither a settings file nor a variable of the person's own may change what is measured.
         command.current_dir(folder);
         for (name, _) in std::env::vars_os() {
@@ -52,7 +63,10 @@ impl Modelyard {
                 command.env_remove(name);
             }
         }
-        command.env("ORT_DYLIB_PATH", &environment.support.runtime);
+        for (name, value) in settings {
+            command.env(name, value);
+        }
+        command.env("ORT_DYLIB_PATH", &support.runtime);
         command.arg("serve").arg("--data-dir").arg(data);
         command.args(["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]);
         let log = data.with_extension("log");
@@ -60,7 +74,7 @@ impl Modelyard {
         let ready: Value = serde_json::from_str(&line).context("modelyard serve prints JSON")?;
         let address = ready["http"].as_str().context("modelyard serve tells its address")?.to_owned();
         let key = fs::read_to_string(data.join("admin.key"))?.trim().to_owned();
-        Ok(Self { running, log, program: environment.modelyard.clone(), address, key })
+        Ok(Self { running, log, program: program.to_owned(), address, key })
     }
 
     pub(super) fn push(&self, name: &str, model: &Path) -> Result<()> {
@@ -71,9 +85,13 @@ impl Modelyard {
     }
 
     pub(super) fn door(&self, model: &str) -> Result<Door> {
+        self.door_at(path_of(model))
+    }
+
+    pub(super) fn door_at(&self, path: String) -> Result<Door> {
         Ok(Door {
             address: self.address.parse().context("modelyard serve tells an address with a port")?,
-            path: path_of(model),
+            path,
             headers: vec![format!("Authorization: Bearer {}", self.key)],
         })
     }

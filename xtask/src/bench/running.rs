@@ -54,6 +54,11 @@ impl Running {
     }
 
     /// Of the server alone, without descendants.
+    pub(super) fn cpu_alone(&self) -> Result<Duration> {
+        usage::cpu_alone(self.child.id())
+    }
+
+    /// Of the server alone, without descendants.
     pub(super) fn memory(&self) -> Result<Memory> {
         usage::memory_of(self.child.id())
     }

@@ -46,6 +46,12 @@ pub(super) fn of_family(root: u32) -> Result<Usage> {
     Ok(total)
 }
 
+/// User and system time of one process, without any other's.
+pub(super) fn cpu_alone(process: u32) -> Result<Duration> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    parse_own_cpu(&text).context("the system does not tell how long a process has computed")
+}
+
 /// A process and its descendants.
 pub(super) fn members(root: u32) -> Result<Vec<u32>> {
     Ok(family(root, &all()?))
@@ -75,11 +81,19 @@ fn family(root: u32, processes: &[(u32, Stat)]) -> Vec<u32> {
     members
 }
 
+/// Linux counts in hundredths of a second and, where we measure, in pages of 4 KiB.
+const TICK: Duration = Duration::from_millis(10);
+const PAGE: u64 = 4096;
+
+fn parse_own_cpu(text: &str) -> Option<Duration> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<u32>().ok();
+    Some(TICK * (ticks()? + ticks()?))
+}
+
 /// The fields after the name, which stands in brackets and may itself hold blanks and brackets.
 fn parse(text: &str) -> Option<Stat> {
-    // Linux counts in hundredths of a second and, where we measure, in pages of 4 KiB.
-    const TICK: Duration = Duration::from_millis(10);
-    const PAGE: u64 = 4096;
     let (_, rest) = text.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let number = |place: usize| fields.get(place)?.parse::<u64>().ok();
@@ -112,6 +126,7 @@ mod tests {
     fn a_line_is_read_even_if_the_name_looks_like_fields() {
         let line = "7 (a) b (c) S 3 7 7 0 -1 4194304 100 0 0 0 11 22 33 44 20 0 5 0 12345 999 5 18446744073709551615";
         assert_eq!(parse(line), Some(stat(3, 1100, 5 * 4096)));
+        assert_eq!(parse_own_cpu(line), Some(Duration::from_millis(330)));
         assert_eq!(parse("7 (short) S 3"), None);
         assert_eq!(parse(""), None);
     }
