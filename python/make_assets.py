@@ -10,6 +10,7 @@
     hostile/NAME/model.onnx            packages that must be refused
     outside/weights.data               what some of the hostile ones try to reach
     language/NAME.gguf                 language models
+    encoders/NAME/...                  sentence encoders with their tokenizers, as they are pushed
 
 `rows_join` in the manifest is there where it is known by construction whether the rows of several requests may share
 one run.
@@ -27,7 +28,7 @@ import shutil
 import onnx
 import onnxruntime
 
-from asset_models import digits, graphs, hostile, real_inputs, sklearn_models, tensors
+from asset_models import digits, encoders, graphs, hostile, real_inputs, sklearn_models, tensors
 
 
 def main():
@@ -109,6 +110,8 @@ def main():
     language.mkdir()
     for file in sorted(arguments.downloaded.glob("*.gguf")):
         shutil.move(file, language / file.name)
+
+    encoders.build_all(arguments.out / "encoders", arguments.downloaded)
 
     reasons = hostile.build_all(arguments.out, models / "mlp-100-128-10" / "model.onnx")
     manifest = {

@@ -4,11 +4,13 @@
 //! `docs/configuration.md` are all made from it. This is the one module that reads the environment.
 
 mod load;
+mod memory;
 mod table;
 mod values;
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use yard_batches::BatchOptions;
 use yard_language::LanguageOptions;
 use yard_registry::RegistryOptions;
 use yard_server::ServerOptions;
@@ -17,6 +19,7 @@ use yard_serving::ServingSettings;
 #[cfg(test)]
 use load::SettingsError;
 pub(crate) use load::{Sources, load};
+pub(crate) use memory::{machine_bytes, model_bytes};
 
 /// Every setting of `modelyard serve`. Each part owns its options and their defaults.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) proof: ProofSettings,
     /// What jobs may take.
     pub(crate) jobs: JobSettings,
+    /// Files and batches of language models.
+    pub(crate) batches: BatchOptions,
     /// The log on standard error.
     pub(crate) log: LogSettings,
 }
@@ -94,6 +99,7 @@ impl Default for Settings {
                 memory_bytes: machine_bytes().map_or(UNKNOWN_MEMORY_BYTES, |bytes| bytes / 2),
                 max_queued: NonZeroUsize::new(1000).unwrap_or(NonZeroUsize::MIN),
             },
+            batches: BatchOptions::default(),
             log: LogSettings { filter: "info".to_owned(), json: false },
         }
     }
@@ -101,14 +107,6 @@ impl Default for Settings {
 
 /// What jobs get where the machine does not say what it has.
 const UNKNOWN_MEMORY_BYTES: u64 = 4 << 30;
-
-/// The memory of this machine, as far as it says.
-pub(crate) fn machine_bytes() -> Option<u64> {
-    let text = fs_err::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kibibytes << 10)
-}
 
 /// The environment, as far as it is text.
 pub(crate) fn environment() -> Vec<(String, String)> {

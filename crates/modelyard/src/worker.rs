@@ -9,6 +9,7 @@ mod prove_language;
 use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
+use yard_encoders::WithTexts;
 use yard_engine::{JoiningProof, LoadOptions, ModelPackage, Proof, ProofRequest, WarmUp};
 use yard_types::{Coded as _, ErrorCode};
 use yard_worker::{
@@ -80,6 +81,8 @@ fn prove(request: &ProveRequest) -> Result<Proof, ProofRefusal> {
         // For the parent's log: the model may still be taken by the other engine.
         eprintln!("{missing}");
     }
+    // What came beside the model to read texts with is part of what is proven.
+    let engines = WithTexts::around(engines);
     let preferred = match request.engine() {
         EnginePreference::Automatic => None,
         EnginePreference::OnnxRuntime => Some("onnxruntime".to_owned()),

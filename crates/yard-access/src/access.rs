@@ -13,7 +13,7 @@ use yard_types::Timestamp;
 use crate::{
     AccessCounts, AccessError, AccessStoreError, Actor, AllowedModels, AuditEntry, AuditStore, KeyId,
     KeyKeeper, KeyRecord, KeyStore, KeyText, NewAuditEntry, NewKey, PresentedKey, PreviousSecret, Principal,
-    RateLimited, RateLimiter, Role, StoredKey, TokenBudget, UsageStore,
+    QueueWeight, RateLimited, RateLimiter, Role, StoredKey, TokenBudget, UsageStore,
     ledger::TokenLedger,
     principal::{AccessCounters, ActiveKey},
 };
@@ -182,7 +182,7 @@ impl Access {
         keys.get(&id).map(|key| key.record.clone()).ok_or(AccessError::UnknownKey(id))
     }
 
-    /// Gives a key a new secret. Role, models, rate and what is left of it stay as they are.
+    /// Gives a key a new secret. Role, models, weight, rate and what is left of it stay as they are.
     pub async fn rotate(
         &self,
         id: KeyId,
@@ -283,6 +283,7 @@ impl Access {
             models: AllowedModels::All,
             rate: None,
             budget: TokenBudget::default(),
+            weight: QueueWeight::default(),
             expires_at: None,
         };
         self.create(new, &Actor::system("start"), now, keep).await
@@ -311,7 +312,7 @@ impl Access {
         }
         let id = self.unused_id()?;
         let (text, secret) = KeyText::random(id).map_err(AccessError::Random)?;
-        let NewKey { name, role, models, rate, budget, expires_at } = new;
+        let NewKey { name, role, models, rate, budget, weight, expires_at } = new;
         let record = KeyRecord {
             id,
             name,
@@ -319,6 +320,7 @@ impl Access {
             models,
             rate,
             budget,
+            weight,
             created_at: now,
             expires_at,
             rotated_at: None,
@@ -390,6 +392,7 @@ impl std::fmt::Debug for Access {
     }
 }
 
+mod acting;
 mod usage;
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub mod store_suite;
 #[cfg(test)]
 mod testing;
 mod usage;
+mod weight;
 
 pub use access::{Access, CreatedKey, Rotation};
 pub use allowed_models::{AllowedModels, ModelPattern, ModelPatternError};
@@ -43,4 +44,5 @@ pub use rate::{RateLimit, RateLimitError, RateLimited, RateLimiter};
 pub use records::{KeyRecord, NewKey, PreviousSecret, StoredKey};
 pub use role::{Permission, Role, UnknownRole};
 pub use store::{AccessStoreError, AuditStore, KeyStore};
-pub use usage::{UsageFilter, UsageRow, UsageStore, UsedTokens};
+pub use usage::{UsageFilter, UsagePage, UsageRow, UsageStore, UsedTokens};
+pub use weight::{QueueWeight, QueueWeightError};

@@ -8,8 +8,8 @@ use std::sync::{
 use yard_types::{ModelName, Timestamp};
 
 use crate::{
-    AccessError, Actor, AllowedModels, KeyId, KeyRecord, Permission, PreviousSecret, RateLimiter, Role,
-    SecretHash, StoredKey, TokenBudget,
+    AccessError, Actor, AllowedModels, KeyId, KeyRecord, Permission, PreviousSecret, QueueWeight,
+    RateLimiter, Role, SecretHash, StoredKey, TokenBudget,
 };
 
 /// Whether a model exists for a key.
@@ -96,6 +96,7 @@ impl Principal {
             models: AllowedModels::All,
             rate: None,
             budget: TokenBudget::default(),
+            weight: QueueWeight::default(),
             created_at: Timestamp(0),
             expires_at: None,
             rotated_at: None,
@@ -129,6 +130,11 @@ impl Principal {
     /// How many tokens of language models it may use.
     pub fn budget(&self) -> &TokenBudget {
         &self.0.record.budget
+    }
+
+    /// Its share of language models beside other keys.
+    pub fn weight(&self) -> QueueWeight {
+        self.0.record.weight
     }
 
     /// The holder as the audit trail and provenance write it.

@@ -2,7 +2,7 @@
 
 use yard_types::Timestamp;
 
-use crate::{AllowedModels, KeyId, RateLimit, Role, SecretHash, TokenBudget};
+use crate::{AllowedModels, KeyId, QueueWeight, RateLimit, Role, SecretHash, TokenBudget};
 
 /// A key as lists show it: everything but what is kept of its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct KeyRecord {
     pub rate: Option<RateLimit>,
     /// How many tokens of language models it may use.
     pub budget: TokenBudget,
+    /// Its share of language models beside other keys.
+    pub weight: QueueWeight,
     /// When it was made.
     pub created_at: Timestamp,
     /// From when it is no longer valid.
@@ -62,6 +64,8 @@ pub struct NewKey {
     pub rate: Option<RateLimit>,
     /// How many tokens of language models it may use.
     pub budget: TokenBudget,
+    /// Its share of language models beside other keys.
+    pub weight: QueueWeight,
     /// From when it is no longer valid.
     pub expires_at: Option<Timestamp>,
 }

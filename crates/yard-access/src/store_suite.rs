@@ -7,8 +7,8 @@ use yard_types::{Digest, Timestamp};
 
 use crate::{
     AccessStoreError, Actor, AllowedModels, AuditEntry, AuditStore, KeyId, KeyRecord, KeyStore,
-    NewAuditEntry, PreviousSecret, RateLimit, Role, SecretHash, StoredKey, TokenBudget, UsageFilter,
-    UsageRow, UsageStore, UsedTokens, UtcDay,
+    NewAuditEntry, PreviousSecret, QueueWeight, RateLimit, Role, SecretHash, StoredKey, TokenBudget,
+    UsageFilter, UsageRow, UsageStore, UsedTokens, UtcDay,
 };
 
 /// Three stores that are one place, empty at first.
@@ -71,6 +71,7 @@ fn key(bits: u64, role: Role) -> StoredKey {
         models: AllowedModels::All,
         rate: None,
         budget: TokenBudget::default(),
+        weight: QueueWeight::default(),
         created_at: Timestamp(1_000),
         expires_at: None,
         rotated_at: None,
@@ -119,6 +120,7 @@ pub async fn a_key_reads_back_whole(stores: &Stores) {
         tokens_per_month: Some(1_000_000_000_000),
         tokens_per_request: Some(2),
     };
+    full.record.weight = QueueWeight::new(1_000).expect("the weight is within its range");
     full.record.expires_at = Some(Timestamp(i64::MAX));
     full.record.rotated_at = Some(Timestamp(3));
     full.previous = Some(PreviousSecret { hash: hash(2), valid_until: Timestamp(4) });

@@ -10,8 +10,8 @@ use yard_types::{Digest, Timestamp};
 
 use crate::{
     AccessStoreError, AllowedModels, AuditEntry, AuditStore, KeyId, KeyRecord, KeyStore, NewAuditEntry,
-    PreviousSecret, Principal, Role, SecretHash, StoredKey, TokenBudget, UsageFilter, UsageRow, UsageStore,
-    UsedTokens, UtcDay, principal::ActiveKey,
+    PreviousSecret, Principal, QueueWeight, Role, SecretHash, StoredKey, TokenBudget, UsageFilter, UsageRow,
+    UsageStore, UsedTokens, UtcDay, principal::ActiveKey,
 };
 
 /// Both stores in memory; can be told to fail.
@@ -30,6 +30,7 @@ pub(crate) fn principal(role: Role, models: &[&str]) -> Principal {
         models: AllowedModels::parse(models).unwrap(),
         rate: None,
         budget: TokenBudget::default(),
+        weight: QueueWeight::default(),
         created_at: Timestamp(0),
         expires_at: None,
         rotated_at: None,

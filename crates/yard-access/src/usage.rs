@@ -22,6 +22,15 @@ pub struct UsageRow {
     pub answer_tokens: u64,
 }
 
+/// What was used, as far as it goes into one answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsagePage {
+    /// By day, then by key (none first), then by model.
+    pub rows: Vec<UsageRow>,
+    /// Whether there is more behind the last row.
+    pub truncated: bool,
+}
+
 /// Which usage to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageFilter {

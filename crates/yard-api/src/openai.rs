@@ -18,6 +18,7 @@ mod fields;
 mod messages;
 mod output_format;
 mod parameters;
+mod rerank;
 mod responses;
 mod sampling;
 mod stream;
@@ -28,8 +29,8 @@ pub use answer::{
     AnswerHead, AssistantMessage, CalledFunction, ChatChoice, ChatCompletion, ChatCompletionChunk, ChatDelta,
     ChatLogprobs, ChunkChoice, Completion, CompletionChoice, CompletionLogprobs, CompletionTokensDetails,
     EmbeddingList, EmbeddingObject, EmbeddingUsage, EmbeddingVector, FinishReason, ModelList, ModelObject,
-    PromptTokensDetails, StreamUsage, TokenList, TokenLogprob, TokenText, ToolCallBody, ToolCallDelta,
-    TopLogprob, TopLogprobs, Usage,
+    PromptTokensDetails, RerankAnswer, RerankDocument, RerankResult, StreamUsage, TokenList, TokenLogprob,
+    TokenText, ToolCallBody, ToolCallDelta, TopLogprob, TopLogprobs, Usage,
 };
 pub use chat::ChatRequest;
 pub use completions::{CompletionRequest, TextOrTokens};
@@ -38,6 +39,7 @@ pub use error::{ApiError, ErrorBody, ErrorDetail};
 pub use messages::{ChatMessage, ChatRole, MessageToolCall};
 pub use output_format::OutputFormat;
 pub use parameters::{Parameter, Route, Support, parameters};
+pub use rerank::RerankRequest;
 pub use responses::{
     ItemStatus, OutputItem, OutputText, ResponseEvent, ResponseObject, ResponseStream, ResponsesRequest,
 };

@@ -1,9 +1,7 @@
 //! Keys, the audit log and usage.
 
 use reqwest::Method;
-use yard_api::management::{
-    AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey, UsageBody, UsageList,
-};
+use yard_api::management::{AuditPage, CreatedKey, KeyBody, KeyList, NewKeyBody, RotateKey, UsageList};
 
 use crate::{Client, ClientError};
 
@@ -47,16 +45,15 @@ impl Client {
         self.done(self.request(Method::DELETE, self.url(["api", "v1", "keys", id]))).await
     }
 
-    /// Tokens of language models by key, model and day.
-    pub async fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageBody>, ClientError> {
+    /// Tokens of language models by key, model and day, and whether there is more than one answer takes.
+    pub async fn usage(&self, query: &UsageQuery) -> Result<UsageList, ClientError> {
         let mut url = self.url(["api", "v1", "usage"]);
         for (name, day) in [("from", &query.from), ("to", &query.to)] {
             if let Some(day) = day {
                 url.query_pairs_mut().append_pair(name, day);
             }
         }
-        let list: UsageList = self.get_json(url).await?;
-        Ok(list.usage)
+        self.get_json(url).await
     }
 
     /// A page of the audit log, newest first.

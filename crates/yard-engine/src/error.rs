@@ -76,6 +76,14 @@ pub enum LoadError {
         /// What was tried and what to do.
         reason: String,
     },
+    /// A file that came beside the model, and that it is served with, cannot be used.
+    #[error("'{file}' cannot be used: {reason}")]
+    Companion {
+        /// Its path in the package.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The engine refused the model for a reason of its own.
     #[error("{engine} refused the model: {reason}")]
     Refused {
@@ -122,6 +130,7 @@ impl Coded for LoadError {
             Self::Malformed { .. }
             | Self::ForeignFile { .. }
             | Self::TooLarge { .. }
+            | Self::Companion { .. }
             | Self::Refused { .. } => ErrorCode::InvalidArgument,
             Self::UnsupportedOperator { .. } | Self::UnsupportedType { .. } | Self::Unsupported { .. } => {
                 ErrorCode::Unsupported

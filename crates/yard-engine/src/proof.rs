@@ -181,6 +181,7 @@ fn load(
             Err(
                 error @ (LoadError::Malformed { .. }
                 | LoadError::ForeignFile { .. }
+                | LoadError::Companion { .. }
                 | LoadError::TooLarge { .. }),
             ) => {
                 return Err(ProofError::Refused { code: error.code(), reasons: error.to_string() });

@@ -29,8 +29,8 @@ pub use records::{
     UploadRecord, VersionRecord, WarmUpRecord,
 };
 pub use registry::{
-    CheckDepth, CommitOutcome, DataSetOutcome, GarbageReport, IntegrityFault, PackageLease, RecoveryReport,
-    Registry, RegistryOptions, Rollback,
+    CheckDepth, CommitOutcome, ContentHold, DataSetOutcome, GarbageReport, IntegrityFault, PackageLease,
+    RecoveryReport, Registry, RegistryOptions, Rollback,
 };
 pub use rules::package_digest;
 pub use store::{Clock, RegistryStore, StoreError, SystemClock};

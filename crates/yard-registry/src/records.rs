@@ -128,6 +128,9 @@ pub struct LanguageRecord {
     pub tokens_per_second: Option<f64>,
     /// Bytes of the weights, packed for the machine of the proof.
     pub weight_bytes: u64,
+    /// Bytes of the keys and values that a token has, as serving keeps them; `None` for versions that were proven before this
+    /// was recorded.
+    pub position_bytes: Option<u64>,
 }
 
 /// Where a version comes from. Everything is optional: a plain push knows little.
@@ -270,6 +273,8 @@ pub struct ServingOptions {
     pub workers: Option<NonZeroUsize>,
     /// Longest time a request may take when it does not say itself.
     pub timeout: Option<Duration>,
+    /// Whether what a language model computed for one key may serve the requests of others.
+    pub share_prefixes: bool,
 }
 
 /// Most waiting requests of each class.

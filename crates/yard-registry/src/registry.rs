@@ -2,6 +2,7 @@
 
 mod aliases;
 mod commit;
+mod contents;
 mod data_sets;
 mod garbage;
 mod integrity;
@@ -18,6 +19,7 @@ use yard_types::{AliasName, ModelName, PackagePath, Selector, VersionNumber, Ver
 
 pub use aliases::Rollback;
 pub use commit::CommitOutcome;
+pub use contents::ContentHold;
 pub use data_sets::DataSetOutcome;
 pub use garbage::{GarbageReport, RecoveryReport};
 pub use integrity::{CheckDepth, IntegrityFault};

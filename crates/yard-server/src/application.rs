@@ -22,6 +22,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use tokio::sync::RwLock;
 use yard_access::{Access, Principal};
+use yard_batches::Batches;
 use yard_registry::{EngineStamp, Registry, RegistryError};
 use yard_serving::{Lease, QueueOptions, Serving, ServingError};
 use yard_types::{ModelName, Selector};
@@ -65,6 +66,8 @@ struct Shared {
     names: ArcSwap<Vec<ModelName>>,
     /// Set once, after this was made: what jobs make is announced here.
     jobs: OnceLock<JobService>,
+    /// Set once, after this was made.
+    batches: OnceLock<Batches>,
     /// Held for writing while a data set is deleted, for reading from where a job finds its data sets until it is a row.
     data_sets: RwLock<()>,
 }
@@ -73,7 +76,8 @@ impl Application {
     /// Joins the parts.
     pub async fn new(parts: ApplicationParts) -> Result<Self, RegistryError> {
         let (names, jobs, data_sets) = (ArcSwap::default(), OnceLock::new(), RwLock::new(()));
-        let application = Self { shared: Arc::new(Shared { parts, names, jobs, data_sets }) };
+        let batches = OnceLock::new();
+        let application = Self { shared: Arc::new(Shared { parts, names, jobs, batches, data_sets }) };
         application.refresh_names().await?;
         Ok(application)
     }
@@ -91,6 +95,18 @@ impl Application {
     /// What is in memory.
     pub fn serving(&self) -> &Serving {
         &self.shared.parts.serving
+    }
+
+    /// From now on files are kept and batches made. Once: a second set of them is not taken.
+    pub fn attach_batches(&self, batches: Batches) {
+        if self.shared.batches.set(batches).is_err() {
+            tracing::error!("a second set of batches was not taken");
+        }
+    }
+
+    /// Files and batches, where there are any.
+    pub(crate) fn batches(&self) -> Option<&Batches> {
+        self.shared.batches.get()
     }
 
     fn data_set_lock(&self) -> &RwLock<()> {

@@ -37,6 +37,8 @@ pub(crate) struct OwnedCall {
     pub(crate) headers: HeaderMap,
     pub(crate) query: Option<String>,
     pub(crate) request_id: RequestId,
+    /// Whether nobody waits for the answer: it gives way to those for which somebody does.
+    pub(crate) in_background: bool,
     parameters: Vec<(&'static str, String)>,
 }
 
@@ -48,8 +50,19 @@ impl OwnedCall {
             headers: call.parts.headers.clone(),
             query: call.parts.uri.query().map(str::to_owned),
             request_id: call.request_id.clone(),
+            in_background: false,
             parameters: call.parameters.to_owned(),
         }
+    }
+
+    /// A call that comes from no connection: a line of a batch.
+    pub(crate) fn in_background(
+        state: Arc<ServerState>,
+        principal: Principal,
+        request_id: RequestId,
+    ) -> Self {
+        let (headers, query, parameters) = (HeaderMap::new(), None, Vec::new());
+        Self { state, principal, headers, query, request_id, in_background: true, parameters }
     }
 
     /// The model in the path. What is not a name is the name of no model.
@@ -91,6 +104,16 @@ pub(crate) async fn run(endpoint: E, call: OwnedCall, payload: Payload) -> Resul
         E::Completions => openai::complete(call, &payload).await,
         E::Responses => openai::respond(call, &payload).await,
         E::Embeddings => openai::embed(call, &payload).await,
+        E::Rerank => openai::rerank(call, &payload).await,
+        E::CreateBatchFile => openai::create_file(call, payload).await,
+        E::ListBatchFiles => openai::list_files(call).await,
+        E::ShowBatchFile => openai::show_file(call).await,
+        E::RemoveBatchFile => openai::remove_file(call).await,
+        E::ReadBatchFile => openai::read_file(call).await,
+        E::CreateBatch => openai::create_batch(call, &payload).await,
+        E::ListBatches => openai::list_batches(call).await,
+        E::ShowBatch => openai::show_batch(call).await,
+        E::CancelBatch => openai::cancel_batch(call).await,
         E::Tokenize => openai::tokenize(call, &payload).await,
         E::Detokenize => openai::detokenize(call, &payload).await,
         E::LoadModel => v2::load(call, &payload).await,

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use tonic::Code;
 use yard_access::{AccessError, TokensExhausted};
 use yard_api::{RequestError, v2::ResponseError};
+use yard_batches::BatchError;
 use yard_jobs::JobsError;
 use yard_language::LanguageError;
 use yard_registry::RegistryError;
@@ -217,6 +218,17 @@ impl From<LanguageError> for Failure {
             // What a model cannot do for a request is a fault of the request, which another try does not mend.
             ErrorCode::Unsupported => Self::invalid(error.to_string()),
             _ => Self { retry_after, ..Self::of(error) },
+        }
+    }
+}
+
+impl From<BatchError> for Failure {
+    fn from(error: BatchError) -> Self {
+        let member = error.member();
+        let failure = Self::of(error);
+        match member {
+            Some(member) => failure.with_param(member),
+            None => failure,
         }
     }
 }

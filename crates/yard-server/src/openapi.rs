@@ -90,6 +90,23 @@ fn operation(route: &Route) -> Value {
     }
     match (route.body, body_schema(route.endpoint)) {
         (Body::Nothing, _) => {}
+        (Body::File, _) if route.endpoint == E::CreateBatchFile => {
+            operation["requestBody"] = json!({
+                "required": true,
+                "content": {"multipart/form-data": {"schema": {
+                    "type": "object",
+                    "required": ["file", "purpose"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "purpose": {"type": "string", "enum": ["batch"]},
+                        "expires_after": {"type": "object", "required": ["anchor", "seconds"], "properties": {
+                            "anchor": {"type": "string", "enum": ["created_at"]},
+                            "seconds": {"type": "integer", "minimum": 3600, "maximum": 2592000},
+                        }},
+                    },
+                }}},
+            });
+        }
         (Body::File, _) => {
             operation["requestBody"] = json!({
                 "required": true,
@@ -146,6 +163,8 @@ fn parameters(route: &Route) -> Vec<Value> {
             "id" => "A language model: NAME, NAME@ALIAS or NAME:VERSION",
             "job" => "The id of a job",
             "data_set" => "The name of a data set",
+            "file" => "The id of a file",
+            "batch" => "The id of a batch",
             _ => "The path of a file inside its package; may hold slashes",
         };
         parameters.push(json!({
@@ -174,6 +193,16 @@ fn parameters(route: &Route) -> Vec<Value> {
             ));
             parameters.push(word("to", "The last day of UTC; today when left out"));
         }
+        E::ListBatchFiles => {
+            parameters.push(word("purpose", "Only files of this purpose: `batch` or `batch_output`"));
+            parameters.push(word("order", "`asc` for the oldest first, `desc` when left out"));
+            parameters.push(word("after", "Only files after this one on the list"));
+            parameters.push(query("limit", "Most files of the page: 1 to 10000, 10000 when left out"));
+        }
+        E::ListBatches => {
+            parameters.push(word("after", "Only batches after this one on the list"));
+            parameters.push(query("limit", "Most batches of the page: 1 to 100, 20 when left out"));
+        }
         E::ListJobs => {
             parameters.push(word("state", "Only jobs in this state"));
             parameters.push(word("model", "Only jobs of this model"));
@@ -201,7 +230,7 @@ fn responses(route: &Route) -> Value {
     };
     let (status, schema) = answer_schema(route.endpoint);
     let content = match (route.endpoint, schema) {
-        (E::DownloadFile, _) => {
+        (E::DownloadFile | E::ReadBatchFile, _) => {
             json!({"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}})
         }
         (E::FollowJob, _) => {

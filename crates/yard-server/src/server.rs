@@ -6,12 +6,14 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
+use yard_batches::LineRunner;
 
 use crate::{
     application::Application,
     gate::HostRules,
     http::HttpService,
     net::{AcceptOptions, Acceptor, GuardedStream, Linger, Pace, Patience},
+    openai::BatchLines,
     options::ServerOptions,
     state::ServerState,
 };
@@ -90,6 +92,11 @@ impl Server {
     /// What the server can do.
     pub fn application(&self) -> &Application {
         &self.state.application
+    }
+
+    /// What runs the lines of batches: as requests of their owners, behind those that somebody waits for.
+    pub fn batch_lines(&self) -> Arc<dyn LineRunner> {
+        Arc::new(BatchLines::new(Arc::clone(&self.state)))
     }
 
     /// Takes no new connections and requests, finishes what was admitted, and gives up on what is left after

@@ -62,6 +62,7 @@ impl ModelSource for OneModel {
             engine: "trivial".to_owned(),
             joining_allowed: true,
             single_run: self.single_run,
+            memory_bytes: 0,
             package_guard: Box::new(()),
         })
     }

@@ -31,19 +31,24 @@ pub(crate) struct ModelState {
     pub(crate) options: QueueOptions,
     /// Unloaded on request.
     pub(crate) barred: bool,
+    /// Loaded on request as a whole: what its aliases lead to stays until it is unloaded on request.
+    pub(crate) pinned: bool,
     pub(crate) slots: BTreeMap<VersionNumber, Slot>,
     draining: Vec<Weak<Version>>,
 }
 
-/// One version of the model that is in memory, on its way there, or failed to get there.
+/// One version of the model that is in memory, on its way there, failed to get there, or had to leave for others.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) live: Option<Arc<Version>>,
-    pub(crate) loading: bool,
+    /// Being loaded, with so many bytes of memory taken for it.
+    pub(crate) loading: Option<u64>,
     /// Loaded on request: stays until it is unloaded on request.
     pub(crate) explicit: bool,
     /// Loaded because a request named its number: stays until its room is needed.
     pub(crate) on_demand: bool,
+    /// Not in memory for want of room, and an alias leads to it: the next request loads it.
+    pub(crate) evicted: bool,
     /// Held by whoever had it loaded for an alias that is about to move.
     pub(crate) prepared: Prepared,
     /// Unloaded on request.
@@ -93,8 +98,8 @@ impl ModelControl {
         let state = self.lock();
         let mut versions: Vec<VersionStatus> =
             state.slots.iter().filter_map(|(number, slot)| slot.status(*number, now)).collect();
-        let draining = state.draining.iter().filter_map(Weak::upgrade);
-        versions.extend(draining.map(|version| describe(&version, VersionStatusState::Draining, now)));
+        versions
+            .extend(state.draining().map(|version| describe(&version, VersionStatusState::Draining, now)));
         versions.sort_by_key(|version| version.version);
         let is_live = |number| state.live(number).is_some();
         ModelStatus {
@@ -118,8 +123,7 @@ impl ModelControl {
     pub(crate) fn is_stalled(&self, now: Instant) -> bool {
         let state = self.lock();
         let live = state.slots.values().filter_map(|slot| slot.live.clone());
-        let draining = state.draining.iter().filter_map(Weak::upgrade);
-        let versions: Vec<Arc<Version>> = live.chain(draining).collect();
+        let versions: Vec<Arc<Version>> = live.chain(state.draining()).collect();
         drop(state);
         versions.iter().any(|version| version.is_stalled(now))
     }
@@ -128,7 +132,7 @@ impl ModelControl {
     pub(crate) fn in_memory(&self) -> Vec<Arc<Version>> {
         let state = self.lock();
         let live = state.slots.values().filter_map(|slot| slot.live.clone());
-        live.chain(state.draining.iter().filter_map(Weak::upgrade)).collect()
+        live.chain(state.draining()).collect()
     }
 }
 
@@ -152,6 +156,22 @@ impl ModelState {
         Some(version)
     }
 
+    /// Takes a version out of service for others; a request to an alias that leads to it loads it again.
+    pub(crate) fn evict(&mut self, number: VersionNumber) {
+        let is_target = self.is_alias_target(number);
+        if self.retire(number).is_some()
+            && let Some(slot) = self.slots.get_mut(&number)
+        {
+            slot.on_demand = false;
+            slot.evicted = is_target;
+        }
+    }
+
+    /// Those that finish what they have.
+    pub(crate) fn draining(&self) -> impl Iterator<Item = Arc<Version>> + '_ {
+        self.draining.iter().filter_map(Weak::upgrade)
+    }
+
     /// Puts a loaded version into service; one of the same number that was there before drains.
     pub(crate) fn install(&mut self, version: Version) -> Arc<Version> {
         let number = version.reference.version;
@@ -159,6 +179,7 @@ impl ModelState {
         let version = Arc::new(version);
         let slot = self.slots.entry(number).or_default();
         slot.live = Some(Arc::clone(&version));
+        slot.evicted = false;
         slot.failure = None;
         version
     }
@@ -168,7 +189,7 @@ impl ModelState {
         let held = self
             .slots
             .get(&number)
-            .is_some_and(|slot| slot.explicit || slot.prepared.is_held() || slot.loading);
+            .is_some_and(|slot| slot.explicit || slot.prepared.is_held() || slot.loading.is_some());
         held || self.is_alias_target(number)
     }
 
@@ -186,14 +207,16 @@ impl ModelState {
 
     fn tidy(&mut self) {
         self.draining.retain(|version| version.strong_count() > 0);
-        self.slots
-            .retain(|_, slot| slot.live.is_some() || slot.loading || slot.barred || slot.failure.is_some());
+        self.slots.retain(|_, slot| {
+            let is_there = slot.live.is_some() || slot.loading.is_some();
+            is_there || slot.barred || slot.evicted || slot.failure.is_some()
+        });
     }
 }
 
 impl Prepared {
     /// Whether anybody beside the slot has it.
-    fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
 }
@@ -208,14 +231,19 @@ impl Slot {
             };
             return Some(describe(version, state, now));
         }
-        let state = if self.loading {
+        let state = if self.loading.is_some() {
             VersionStatusState::Loading
+        } else if let Some(failure) = &self.failure {
+            VersionStatusState::Failed { reason: failure.reason.clone() }
+        } else if self.evicted {
+            VersionStatusState::Evicted
         } else {
-            VersionStatusState::Failed { reason: self.failure.as_ref()?.reason.clone() }
+            return None;
         };
         Some(VersionStatus {
             version: number,
             state,
+            memory_bytes: self.loading.unwrap_or_default(),
             queued_interactive: 0,
             queued_background: 0,
             running: 0,
@@ -232,6 +260,7 @@ fn describe(version: &Version, state: VersionStatusState, now: Instant) -> Versi
     VersionStatus {
         version: version.reference.version,
         state,
+        memory_bytes: version.memory_bytes,
         queued_interactive: load.interactive,
         queued_background: load.background,
         running: load.running,

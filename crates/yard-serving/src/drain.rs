@@ -68,6 +68,7 @@ async fn drain(mut charge: Charge) {
         match step {
             Step::Idle => {
                 charge.given_up = true;
+                version.rested();
                 return;
             }
             Step::Wait(None) => version.queue.changed().await,
@@ -212,6 +213,7 @@ async fn deadline(latest: Option<Instant>) {
 impl Drop for Running {
     fn drop(&mut self) {
         self.version.queue.finished(self.class);
+        self.version.rested();
     }
 }
 

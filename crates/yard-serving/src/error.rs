@@ -7,6 +7,9 @@ use yard_types::{Coded, ErrorCode, ModelName, Selector, SignatureMismatch, Versi
 
 use crate::{QueueClass, SourceError};
 
+/// What a caller is told to wait for whose model found no memory: about as long as a busy model's answer takes.
+const MEMORY_RETRY: Duration = Duration::from_secs(5);
+
 /// Why a request was not answered or an operation on a version did not take place.
 #[derive(Debug, thiserror::Error)]
 pub enum ServingError {
@@ -53,6 +56,20 @@ pub enum ServingError {
         version: VersionRef,
         /// How many may be loaded.
         limit: NonZeroUsize,
+    },
+    /// It does not fit into the memory for models.
+    #[error("{version} cannot be loaded: it takes {needs} bytes of memory, {}", shown_shortage(*shortage, *charged, *budget))]
+    NoMemory {
+        /// The version.
+        version: VersionRef,
+        /// What it takes.
+        needs: u64,
+        /// What all versions may take together.
+        budget: u64,
+        /// What they take now.
+        charged: u64,
+        /// Why nobody goes for it.
+        shortage: Shortage,
     },
     /// The queue of the version is full.
     #[error("too many {class} requests to {version} wait already; try again later")]
@@ -114,6 +131,17 @@ pub enum ServingError {
     Source(#[source] SourceError),
 }
 
+/// Why there is no memory for a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortage {
+    /// It would not fit if it were alone.
+    TooLarge,
+    /// It belongs to versions that stay: loaded on request, or without [`crate::ServingSettings::lazy_load`].
+    Kept,
+    /// It belongs to versions that have work or are being loaded, or was not given back in time.
+    Busy,
+}
+
 /// Why serving did not start.
 #[derive(Debug, thiserror::Error)]
 #[error("the thread '{thread}' could not be started")]
@@ -130,6 +158,23 @@ pub(crate) fn shown(text: &str) -> String {
     text.chars().take(128).flat_map(char::escape_default).collect()
 }
 
+/// What is in the way, and what to do.
+fn shown_shortage(shortage: Shortage, charged: u64, budget: u64) -> String {
+    match shortage {
+        Shortage::TooLarge => {
+            format!("more than the {budget} bytes for all models; raise serving.memory_bytes")
+        }
+        Shortage::Kept => format!(
+            "and {charged} of the {budget} bytes for all models are taken by versions that have to stay; unload one, load \
+             fewer to stay, or raise serving.memory_bytes"
+        ),
+        Shortage::Busy => format!(
+            "and {charged} of the {budget} bytes for all models are taken by versions that are in use; try again later, \
+             unload one, or raise serving.memory_bytes"
+        ),
+    }
+}
+
 fn shown_selector(selector: &Selector) -> String {
     match selector {
         Selector::Production => String::new(),
@@ -143,8 +188,14 @@ impl ServingError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QueueFull { retry_after, .. } | Self::Overloaded { retry_after, .. } => Some(*retry_after),
+            Self::NoMemory { shortage: Shortage::Busy, .. } => Some(MEMORY_RETRY),
             _ => None,
         }
+    }
+
+    /// Whether there was no memory: nothing is wrong with the version itself.
+    pub(crate) const fn is_want_of_memory(&self) -> bool {
+        matches!(self, Self::NoMemory { .. })
     }
 
     /// Turns what the source said about a version into what the caller hears.
@@ -167,6 +218,7 @@ impl Coded for ServingError {
             Self::NotLoaded { .. }
             | Self::LoadFailed { .. }
             | Self::TooManyLoaded { .. }
+            | Self::NoMemory { .. }
             | Self::QueueFull { .. }
             | Self::Overloaded { .. }
             | Self::Stopping

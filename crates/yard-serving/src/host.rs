@@ -1,11 +1,12 @@
 //! What every loaded version shares.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use tokio::runtime::Handle;
 
 use crate::{
-    ServingSettings, StartError, admission::Admission, clock, compute::ComputePool, watchdog::Watchdog,
+    ServingSettings, StartError, admission::Admission, clock, compute::ComputePool, memory::Ledger,
+    watchdog::Watchdog,
 };
 
 /// The process-wide means that versions run on.
@@ -15,6 +16,7 @@ pub(crate) struct Host {
     pub(crate) admission: Admission,
     pub(crate) pool: ComputePool,
     pub(crate) watchdog: Watchdog,
+    pub(crate) memory: Arc<Ledger>,
     /// The runtime in which serving was started.
     pub(crate) runtime: Handle,
     /// What times kept in atomics count from.
@@ -27,6 +29,7 @@ impl Host {
             admission: Admission::new(settings.max_in_flight),
             pool: ComputePool::start(settings.compute_threads, settings.compute_niceness)?,
             watchdog: Watchdog::start(settings.inline_limit)?,
+            memory: Arc::new(Ledger::new(settings.memory_budget_bytes)),
             runtime: Handle::current(),
             epoch: clock::now(),
             settings,

@@ -108,6 +108,17 @@ impl Lease {
         self.version.service()
     }
 
+    /// Whether what was computed for one key may serve others, as the model's options say at this moment: see
+    /// [`crate::QueueOptions::share_prefixes`].
+    pub fn shares_prefixes(&self) -> bool {
+        self.version.shares_prefixes()
+    }
+
+    /// Whether rows of several texts or requests may run together, as far as is known at this moment.
+    pub fn joins_rows(&self) -> bool {
+        self.version.joins_rows()
+    }
+
     /// To be kept for as long as something of [`Lease::service`] is at work.
     #[must_use]
     pub fn hold(&self) -> Hold {
@@ -179,6 +190,12 @@ async fn answer(
         Ok(result) => result,
         Err(_) if version.host.admission.is_stopping() => Err(ServingError::Stopping),
         Err(_) => Err(ServingError::Interrupted { version: version.reference.clone() }),
+    }
+}
+
+impl Hold {
+    pub(crate) const fn version(&self) -> &Arc<Version> {
+        &self.lease.version
     }
 }
 

@@ -13,6 +13,7 @@ use yard_types::{DataType, Dim, Signature, Tensor, TensorData, VersionRef};
 use crate::{
     LoadPlan, ModelSource, QueueOptions, ServingError,
     host::Host,
+    memory::Charge,
     version::{Version, VersionParts},
 };
 
@@ -38,15 +39,22 @@ impl Loader {
         &*self.source
     }
 
-    /// Loads and warms a version. Nothing of it is left behind when that fails.
+    /// How the version is loaded, and what it takes.
+    pub(crate) async fn plan(&self, reference: &VersionRef) -> Result<LoadPlan, ServingError> {
+        self.source.plan(reference).await.map_err(ServingError::from_source)
+    }
+
+    /// Loads and warms a version. Nothing of it is left behind when that fails, and its memory is given back.
     pub(crate) async fn load(
         &self,
         reference: &VersionRef,
         options: QueueOptions,
+        plan: LoadPlan,
+        charge: Charge,
     ) -> Result<Version, ServingError> {
-        let plan = self.source.plan(reference).await.map_err(ServingError::from_source)?;
         let failed = |reason: String| ServingError::LoadFailed { version: reference.clone(), reason };
-        let LoadPlan { package, engine: name, joining_allowed, single_run, package_guard } = plan;
+        let LoadPlan { package, engine: name, joining_allowed, single_run, memory_bytes: _, package_guard } =
+            plan;
         let engine = self.engines.iter().find(|engine| engine.info().name == name);
         let Some(engine) = engine.map(Arc::clone) else {
             return Err(failed(format!("the engine '{name}' that proved it is not present")));
@@ -73,6 +81,7 @@ impl Loader {
             host: Arc::clone(&self.host),
             model: Arc::clone(&model),
             package_guard,
+            charge,
             joining_allowed,
             single_run,
             options,
@@ -85,6 +94,7 @@ impl Loader {
             model = %reference.model, version = %reference.version,
             engine = name,
             milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            memory_bytes = version.memory_bytes,
             joins_rows = version.joins_rows(),
             inline = version.is_inline(),
             "loaded"

@@ -11,10 +11,12 @@ use std::{
 use yard_types::{AliasName, ModelName, Selector, VersionNumber, VersionRef};
 
 use crate::{
-    ModelRoutes, RefreshReport, ServingError, clock,
-    control::{Failure, ModelControl, ModelState, Prepared},
+    ModelRoutes, RefreshReport, ServingError,
+    control::{ModelControl, ModelState, Prepared},
     host::Host,
     loading::Loader,
+    refresh::Occasion,
+    room::{AfterFailure, Effort},
     routes::Routes,
     version::Version,
 };
@@ -27,14 +29,7 @@ pub(crate) struct Core {
     pub(crate) loader: Loader,
     controls: Mutex<BTreeMap<ModelName, Arc<ModelControl>>>,
     /// Held while room for one more version is found and claimed.
-    room: Mutex<()>,
-}
-
-/// Whether a version that failed a moment ago is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AfterFailure {
-    TryAgain,
-    WaitFirst,
+    pub(crate) room: Mutex<()>,
 }
 
 impl Core {
@@ -55,7 +50,7 @@ impl Core {
     }
 
     /// The control of a model that the source knows; names that it does not know leave nothing behind.
-    async fn control(&self, model: &ModelName) -> Result<Arc<ModelControl>, ServingError> {
+    pub(crate) async fn control(&self, model: &ModelName) -> Result<Arc<ModelControl>, ServingError> {
         if let Some(control) = self.known(model) {
             return Ok(control);
         }
@@ -114,7 +109,7 @@ impl Core {
             return Err(plan.map_or_else(ServingError::from_source, |_| not_loaded()));
         }
         self.adopt(&control, routes);
-        let version = self.ensure_loaded(&control, number, AfterFailure::WaitFirst).await?;
+        let kept = self.ensure_loaded(&control, number, AfterFailure::WaitFirst, Effort::MakeRoom).await?;
         control.change(&self.routes, |state| match alias {
             Some(alias) => {
                 state.aliases.retain(|(name, _)| *name != alias);
@@ -126,7 +121,7 @@ impl Core {
                 }
             }
         });
-        Ok(version)
+        Ok(Arc::clone(kept.version()))
     }
 
     /// Loads a version and keeps it until it is unloaded.
@@ -135,7 +130,8 @@ impl Core {
         let _operation = control.operation.lock().await;
         let routes = self.source_routes(&reference.model).await?;
         self.adopt(&control, routes);
-        self.ensure_loaded(&control, reference.version, AfterFailure::TryAgain).await?;
+        let _kept =
+            self.ensure_loaded(&control, reference.version, AfterFailure::TryAgain, Effort::MakeRoom).await?;
         control.change(&self.routes, |state| {
             if std::mem::replace(&mut state.barred, false) {
                 // What else was unloaded with the model stays so: only this version was asked for.
@@ -151,23 +147,29 @@ impl Core {
         Ok(())
     }
 
-    /// Loads what the aliases of a model need, after it was unloaded or not.
+    /// Loads what the aliases of a model need, after it was unloaded or not, and keeps what they lead to until the model is
+    /// unloaded.
     pub(crate) async fn load_model(&self, model: &ModelName) -> Result<(), ServingError> {
         let control = self.control(model).await?;
         let _operation = control.operation.lock().await;
-        let was_barred = {
+        let (was_barred, was_pinned) = {
             let mut state = control.lock();
             for slot in state.slots.values_mut() {
                 slot.barred = false;
+                slot.evicted = false;
             }
-            std::mem::replace(&mut state.barred, false)
+            // Before it is loaded, so that it is not evicted at once.
+            let was_pinned = std::mem::replace(&mut state.pinned, true);
+            (std::mem::replace(&mut state.barred, false), was_pinned)
         };
-        let refreshed = self.refresh_held(&control, None).await.and_then(RefreshReport::all);
-        if refreshed.is_err()
-            && was_barred
-            && self.routes.find(model.as_str(), &Selector::Production).is_none()
-        {
-            control.change(&self.routes, |state| state.barred = true);
+        let refreshed =
+            self.refresh_held(&control, None, Occasion::Request).await.and_then(RefreshReport::all);
+        if refreshed.is_err() {
+            let has_production = self.routes.find(model.as_str(), &Selector::Production).is_some();
+            control.change(&self.routes, |state| {
+                state.pinned = was_pinned;
+                state.barred |= was_barred && !has_production;
+            });
         }
         refreshed?;
         if control.lock().aliases.is_empty() {
@@ -188,6 +190,7 @@ impl Core {
             slot.barred = true;
             slot.explicit = false;
             slot.on_demand = false;
+            slot.evicted = false;
             // Whoever prepared it wanted it before it was unloaded.
             slot.prepared = Prepared::default();
             slot.failure = None;
@@ -201,6 +204,7 @@ impl Core {
         let _operation = control.operation.lock().await;
         Ok(control.change(&self.routes, |state| {
             state.barred = true;
+            state.pinned = false;
             let retired = retire_all(state);
             state.slots.clear();
             retired
@@ -211,7 +215,9 @@ impl Core {
     pub(crate) async fn prepare(&self, reference: &VersionRef) -> Result<Prepared, ServingError> {
         let control = self.control(&reference.model).await?;
         let _operation = control.operation.lock().await;
-        self.ensure_loaded(&control, reference.version, AfterFailure::TryAgain).await?;
+        // What the alias leads to now answers until it is moved, so that both have to fit.
+        let _kept =
+            self.ensure_loaded(&control, reference.version, AfterFailure::TryAgain, Effort::Beside).await?;
         Ok(control.change(&self.routes, |state| {
             let slot = state.slots.entry(reference.version).or_default();
             slot.barred = false;
@@ -219,97 +225,7 @@ impl Core {
         }))
     }
 
-    /// Brings a model in line with the source; with `routes` if they were just read.
-    pub(crate) async fn refresh(
-        &self,
-        model: &ModelName,
-        routes: Option<ModelRoutes>,
-    ) -> Result<RefreshReport, ServingError> {
-        let control = match self.control(model).await {
-            // It is gone, and nothing of it was here.
-            Err(ServingError::UnknownModel { .. }) => return Ok(RefreshReport::default()),
-            control => control?,
-        };
-        let _operation = control.operation.lock().await;
-        self.refresh_held(&control, routes).await
-    }
-
-    async fn refresh_held(
-        &self,
-        control: &Arc<ModelControl>,
-        routes: Option<ModelRoutes>,
-    ) -> Result<RefreshReport, ServingError> {
-        let routes = match routes {
-            Some(routes) => Some(routes),
-            None => self.loader.source().routes(&control.model).await.map_err(ServingError::Source)?,
-        };
-        let Some(routes) = routes else {
-            self.forget(control);
-            return Ok(RefreshReport::default());
-        };
-        self.adopt_options(control, &routes);
-        let needed: Vec<VersionNumber> = {
-            let state = control.lock();
-            let mut needed = Vec::new();
-            for (alias, number) in &routes.aliases {
-                if self.is_needed(&state, alias, *number) && !needed.contains(number) {
-                    needed.push(*number);
-                }
-            }
-            needed
-        };
-        let mut report = RefreshReport::default();
-        for number in needed {
-            if let Err(error) = self.ensure_loaded(control, number, AfterFailure::TryAgain).await {
-                tracing::error!(
-                    model = %control.model,
-                    version = number.get(),
-                    error = &error as &dyn std::error::Error,
-                    "an alias keeps its old version, since the new one cannot be loaded"
-                );
-                report.failed.push((number, error));
-            }
-        }
-        control.change(&self.routes, |state| {
-            let targets: Vec<VersionNumber> = routes.aliases.iter().map(|(_, number)| *number).collect();
-            let mut aliases = Vec::with_capacity(routes.aliases.len());
-            for (alias, number) in routes.aliases {
-                let before = state.alias(&alias).filter(|before| state.live(*before).is_some());
-                let served = match before {
-                    // Never from a version that answers to one that does not.
-                    Some(before) if state.live(number).is_none() => before,
-                    _ => number,
-                };
-                aliases.push((alias, served));
-            }
-            state.aliases = aliases;
-            let unwanted: Vec<VersionNumber> = state
-                .slots
-                .iter()
-                .filter(|(number, slot)| state.barred || !(slot.on_demand || state.is_wanted(**number)))
-                .map(|(number, _)| *number)
-                .collect();
-            for number in unwanted {
-                state.retire(number);
-                if let Some(slot) = state.slots.get_mut(&number).filter(|_| !targets.contains(&number)) {
-                    slot.failure = None;
-                }
-            }
-        });
-        Ok(report)
-    }
-
-    /// Whether a refresh has to load the version before the alias may lead to it.
-    fn is_needed(&self, state: &ModelState, alias: &AliasName, number: VersionNumber) -> bool {
-        if state.barred || is_barred(state, number) {
-            return false;
-        }
-        let is_production = alias.as_str() == "production";
-        let is_used = || state.alias(alias).is_some_and(|before| state.live(before).is_some());
-        is_production || !self.host.settings.lazy_load || is_used()
-    }
-
-    fn adopt_options(&self, control: &ModelControl, routes: &ModelRoutes) {
+    pub(crate) fn adopt_options(&self, control: &ModelControl, routes: &ModelRoutes) {
         let options = routes.options.clone().unwrap_or_else(|| self.host.settings.queue.clone());
         let mut state = control.lock();
         if state.options != options {
@@ -326,11 +242,12 @@ impl Core {
     }
 
     /// The model is no more.
-    fn forget(&self, control: &ModelControl) {
+    pub(crate) fn forget(&self, control: &ModelControl) {
         control.change(&self.routes, |state| {
             drop(retire_all(state));
             state.slots.clear();
             state.aliases.clear();
+            state.pinned = false;
         });
     }
 
@@ -346,91 +263,6 @@ impl Core {
         }
         in_memory
     }
-
-    /// The version, loaded. To be called with the operation lock held; the caller publishes what follows from it.
-    async fn ensure_loaded(
-        &self,
-        control: &ModelControl,
-        number: VersionNumber,
-        after_failure: AfterFailure,
-    ) -> Result<Arc<Version>, ServingError> {
-        let reference = VersionRef { model: control.model.clone(), version: number };
-        let options = {
-            let state = control.lock();
-            if let Some(version) = state.live(number).filter(|version| !version.is_failed()) {
-                return Ok(Arc::clone(version));
-            }
-            let failure = state.slots.get(&number).and_then(|slot| slot.failure.as_ref());
-            if let (Some(failure), AfterFailure::WaitFirst) = (failure, after_failure) {
-                let passed = clock::now().saturating_duration_since(failure.at);
-                if passed < self.host.settings.retry_failed_after {
-                    let reason = failure.reason.clone();
-                    return Err(ServingError::LoadFailed { version: reference, reason });
-                }
-            }
-            state.options.clone()
-        };
-        if self.host.admission.is_stopping() {
-            return Err(ServingError::Stopping);
-        }
-        self.claim_room(control, number)?;
-        let loaded = self.loader.load(&reference, options).await;
-        control.change(&self.routes, |state| {
-            let slot = state.slots.entry(number).or_default();
-            slot.loading = false;
-            match loaded {
-                Ok(version) => Ok(state.install(version)),
-                Err(error) => {
-                    if let ServingError::LoadFailed { reason, .. } = &error {
-                        slot.failure = Some(Failure { at: clock::now(), reason: reason.clone() });
-                    }
-                    Err(error)
-                }
-            }
-        })
-    }
-
-    /// Marks the version as loading, after making room for it if there is none.
-    fn claim_room(&self, control: &ModelControl, number: VersionNumber) -> Result<(), ServingError> {
-        let _room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = self.host.settings.max_loaded_versions;
-        let controls = self.controls();
-        let mut occupied = 0;
-        for other in &controls {
-            let state = other.lock();
-            occupied += state.slots.values().filter(|slot| slot.live.is_some() || slot.loading).count();
-        }
-        if occupied >= limit.get() && !self.evict(&controls) {
-            let version = VersionRef { model: control.model.clone(), version: number };
-            return Err(ServingError::TooManyLoaded { version, limit });
-        }
-        control.lock().slots.entry(number).or_default().loading = true;
-        Ok(())
-    }
-
-    /// Takes out of service the idle version that was not used for longest among those that only a request wanted.
-    fn evict(&self, controls: &[Arc<ModelControl>]) -> bool {
-        let mut oldest: Option<(u64, &Arc<ModelControl>, VersionNumber)> = None;
-        for control in controls {
-            let state = control.lock();
-            for (number, slot) in &state.slots {
-                let Some(version) = &slot.live else { continue };
-                if state.is_wanted(*number) || !version.is_idle() {
-                    continue;
-                }
-                let used = version.last_used();
-                if oldest.is_none_or(|(before, _, _)| used < before) {
-                    oldest = Some((used, control, *number));
-                }
-            }
-        }
-        let Some((_, control, number)) = oldest else { return false };
-        control.change(&self.routes, |state| state.retire(number).is_some())
-    }
-}
-
-fn is_barred(state: &ModelState, number: VersionNumber) -> bool {
-    state.slots.get(&number).is_some_and(|slot| slot.barred)
 }
 
 fn retire_all(state: &mut ModelState) -> Vec<Arc<Version>> {

@@ -20,6 +20,9 @@ pub struct QueueOptions {
     pub workers: Option<NonZeroUsize>,
     /// How long a request may take from its arrival to its answer, if it brings no earlier deadline. Default: 30 s.
     pub timeout: Duration,
+    /// Whether what a language model computed for one key may serve the requests of others. Tells nobody's texts, but how
+    /// soon an answer begins tells whether somebody asked the same before. Default: no.
+    pub share_prefixes: bool,
 }
 
 /// The settings of serving as a whole.
@@ -51,6 +54,11 @@ pub struct ServingSettings {
     pub lazy_load: bool,
     /// Most versions in memory. Default: 256.
     pub max_loaded_versions: NonZeroUsize,
+    /// Memory of all versions together, as [`crate::LoadPlan::memory_bytes`] says of each; 0 for no bound. Whoever does not
+    /// fit has idle versions evicted, or is refused. Default: 0.
+    pub memory_budget_bytes: u64,
+    /// How long a load waits for others to give back their memory. Default: 30 s.
+    pub memory_wait: Duration,
     /// How long a version that failed to load is refused without another try. Default: 10 s.
     pub retry_failed_after: Duration,
     /// Loads at the same time. Default: 1.
@@ -77,6 +85,7 @@ impl Default for QueueOptions {
             background_length: count(256),
             workers: None,
             timeout: Duration::from_secs(30),
+            share_prefixes: false,
         }
     }
 }
@@ -95,6 +104,8 @@ impl Default for ServingSettings {
             drain_timeout: Duration::from_secs(30),
             lazy_load: true,
             max_loaded_versions: count(256),
+            memory_budget_bytes: 0,
+            memory_wait: Duration::from_secs(30),
             retry_failed_after: Duration::from_secs(10),
             concurrent_loads: NonZeroUsize::MIN,
             warm_up_limit: Duration::from_secs(30),

@@ -14,8 +14,9 @@ use yard_engine::Engine;
 use yard_types::{ModelName, Selector, VersionNumber, VersionRef};
 
 use crate::{
-    Lease, MetricsSnapshot, ModelSource, ModelStatus, ServingError, ServingSettings, SourceError, StartError,
-    clock, control::Prepared, error::shown, host::Host, loading::Loader, operations::Core, version::Version,
+    Lease, MemoryStatus, MetricsSnapshot, ModelSource, ModelStatus, ServingError, ServingSettings,
+    SourceError, StartError, clock, control::Prepared, error::shown, host::Host, loading::Loader,
+    operations::Core, refresh::Occasion, version::Version,
 };
 
 /// Serves the models of a source. Cheap to clone; all clones are the same.
@@ -75,7 +76,8 @@ impl Serving {
         Ok(Self { shared: Arc::new(Shared { core, started: AtomicBool::new(false) }) })
     }
 
-    /// Loads what the aliases need, all models side by side. A model that cannot be loaded does not stop the others.
+    /// Loads what the aliases need, all models side by side. A model that cannot be loaded does not stop the others. With
+    /// [`ServingSettings::lazy_load`] one for which there is no room beside the others is left for its first request.
     pub async fn start_all(&self) -> Result<StartReport, SourceError> {
         let core = &self.shared.core;
         let mut refreshes = tokio::task::JoinSet::new();
@@ -83,7 +85,7 @@ impl Serving {
             let core = Arc::clone(core);
             let refresh = async move {
                 let model = routes.model.clone();
-                let refreshed = core.refresh(&model, Some(routes)).await;
+                let refreshed = core.refresh(&model, Some(routes), Occasion::Start).await;
                 (model, refreshed)
             };
             refreshes.spawn_on(refresh, &self.host().runtime);
@@ -136,7 +138,8 @@ impl Serving {
         self.finish(|core| async move { core.load(&version).await }).await
     }
 
-    /// Loads what the aliases of a model need, and lifts [`Serving::unload_model`] and [`Serving::unload`].
+    /// Loads what the aliases of a model need, and lifts [`Serving::unload_model`] and [`Serving::unload`]. What they lead to
+    /// stays in memory, now and later, until the model is unloaded.
     pub async fn load_model(&self, model: &ModelName) -> Result<(), ServingError> {
         let model = model.clone();
         self.finish(|core| async move { core.load_model(&model).await }).await
@@ -176,10 +179,10 @@ impl Serving {
     /// report tells of it. An error means that the source did not answer and nothing has changed.
     pub async fn refresh(&self, model: &ModelName) -> Result<RefreshReport, ServingError> {
         let model = model.clone();
-        self.finish(|core| async move { core.refresh(&model, None).await }).await
+        self.finish(|core| async move { core.refresh(&model, None, Occasion::Change).await }).await
     }
 
-    /// Every model that is in memory, failed to get there or was unloaded on request, by name.
+    /// Every model that is in memory, failed to get there, had to leave for others or was unloaded on request, by name.
     pub fn status(&self) -> Vec<ModelStatus> {
         let controls = self.shared.core.controls();
         let statuses = controls.iter().map(|control| control.status());
@@ -199,6 +202,11 @@ impl Serving {
         versions
             .filter_map(|version| Some((version.reference.clone(), version.service::<Service>()?)))
             .collect()
+    }
+
+    /// What the versions take of the memory for models.
+    pub fn memory(&self) -> MemoryStatus {
+        self.host().memory.status()
     }
 
     /// Requests admitted and not yet answered.

@@ -42,6 +42,8 @@ pub struct LoadPlan {
     pub joining_allowed: bool,
     /// How long one run of one row took at proof; `None` when it is unknown or depends on the values of the input.
     pub single_run: Option<Duration>,
+    /// How much memory it takes once it is loaded and runs: what [`crate::ServingSettings::memory_budget_bytes`] counts.
+    pub memory_bytes: u64,
     /// Keeps the package where it is; dropped after the model is unloaded.
     pub package_guard: Box<dyn Send + Sync>,
 }
@@ -78,6 +80,7 @@ impl fmt::Debug for LoadPlan {
             .field("engine", &self.engine)
             .field("joining_allowed", &self.joining_allowed)
             .field("single_run", &self.single_run)
+            .field("memory_bytes", &self.memory_bytes)
             .finish_non_exhaustive()
     }
 }

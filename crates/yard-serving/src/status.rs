@@ -13,8 +13,8 @@ pub struct ModelStatus {
     pub aliases: Vec<(AliasName, VersionNumber)>,
     /// Whether it was unloaded on request, and stays so until it is loaded on request.
     pub barred: bool,
-    /// Its versions that are in memory or failed to get there, by number; a number may occur twice while a version
-    /// that was loaded anew still drains.
+    /// Its versions that are in memory, failed to get there or had to leave for others, by number; a number may occur twice
+    /// while a version that was loaded anew still drains.
     pub versions: Vec<VersionStatus>,
 }
 
@@ -25,6 +25,8 @@ pub struct VersionStatus {
     pub version: VersionNumber,
     /// Where it stands.
     pub state: VersionStatusState,
+    /// What it takes of the memory for models: [`crate::LoadPlan::memory_bytes`] while it is in memory or on its way there.
+    pub memory_bytes: u64,
     /// Interactive requests that wait.
     pub queued_interactive: usize,
     /// Background requests that wait.
@@ -53,6 +55,19 @@ pub enum VersionStatusState {
         /// Why.
         reason: String,
     },
-    /// It was replaced or unloaded and finishes what it has.
+    /// It was replaced, unloaded or evicted and finishes what it has.
     Draining,
+    /// It is not in memory for want of room. The next request to an alias that leads to it loads it.
+    Evicted,
+}
+
+/// The memory of all loaded versions together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryStatus {
+    /// [`crate::ServingSettings::memory_budget_bytes`]; 0 for none.
+    pub budget_bytes: u64,
+    /// What the versions in memory take of it, those included that are being loaded or that drain.
+    pub charged_bytes: u64,
+    /// Versions that had to leave for others, since the start.
+    pub evictions: u64,
 }

@@ -18,6 +18,7 @@ use yard_types::{Dim, Signature, Tensor, VersionRef};
 use crate::{
     MetricsSnapshot, QueueOptions, ServingError, clock,
     host::Host,
+    memory::Charge,
     metrics::VersionMetrics,
     queue::{Full, Queue, RowShape, Tuning},
 };
@@ -35,19 +36,23 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// One loaded version with its queue and its numbers.
 ///
 /// Routes, leases, its drain and its runs share it. When the last of them is gone, the model is unloaded on a thread
-/// that may block, and then its package is released.
+/// that may block, then its package is released and its memory given back.
 pub(crate) struct Version {
     pub(crate) reference: VersionRef,
     pub(crate) signature: Arc<Signature>,
     pub(crate) host: Arc<Host>,
     pub(crate) queue: Queue,
     pub(crate) metrics: VersionMetrics,
+    /// What it takes of the memory for models.
+    pub(crate) memory_bytes: u64,
     /// `None` only while it is dropped.
     held: Option<Held>,
     /// The time of a single run at proof.
     single_run: Option<Duration>,
     /// Whether rows of several requests may run together.
     joining: AtomicBool,
+    /// As [`QueueOptions::share_prefixes`] says now.
+    shares_prefixes: AtomicBool,
     /// Whether all requests have rows of the same shape.
     rows_alike: bool,
     /// Whether runs take place on the I/O thread.
@@ -74,6 +79,7 @@ pub(crate) struct Version {
 struct Held {
     model: Arc<dyn LoadedModel>,
     _package_guard: Box<dyn Send + Sync>,
+    _charge: Charge,
     /// Closes when all of it is gone.
     _gone: watch::Sender<()>,
 }
@@ -84,6 +90,7 @@ pub(crate) struct VersionParts {
     pub(crate) host: Arc<Host>,
     pub(crate) model: Arc<dyn LoadedModel>,
     pub(crate) package_guard: Box<dyn Send + Sync>,
+    pub(crate) charge: Charge,
     pub(crate) joining_allowed: bool,
     pub(crate) single_run: Option<Duration>,
     pub(crate) options: QueueOptions,
@@ -91,15 +98,24 @@ pub(crate) struct VersionParts {
 
 impl Version {
     pub(crate) fn new(parts: VersionParts) -> Self {
-        let VersionParts { reference, host, model, package_guard, joining_allowed, single_run, options } =
-            parts;
+        let VersionParts {
+            reference,
+            host,
+            model,
+            package_guard,
+            charge,
+            joining_allowed,
+            single_run,
+            options,
+        } = parts;
         let signature = Arc::new(model.signature().clone());
         let joining = joining_allowed
             && model.row_joining() == RowJoining::Plausible
             && takes_any_number_of_rows(&signature);
         let inline = single_run.is_some_and(|time| time < host.settings.inline_below);
         let (gone_sender, gone) = watch::channel(());
-        let held = Held { model, _package_guard: package_guard, _gone: gone_sender };
+        let memory_bytes = charge.bytes();
+        let held = Held { model, _package_guard: package_guard, _charge: charge, _gone: gone_sender };
         let now = host.micros(clock::now());
         let queue = Queue::new(reference.clone(), tuning(&options, &host, single_run));
         if single_run.is_none() {
@@ -110,9 +126,11 @@ impl Version {
             metrics: VersionMetrics::new(),
             rows_alike: has_rows_alike(&signature),
             signature,
+            memory_bytes,
             held: Some(held),
             single_run,
             joining: AtomicBool::new(joining),
+            shares_prefixes: AtomicBool::new(options.share_prefixes),
             inline: AtomicBool::new(inline),
             inline_mean: AtomicU64::new(0),
             row_mean: AtomicU64::new(0),
@@ -142,6 +160,11 @@ impl Version {
     /// Applies changed options.
     pub(crate) fn retune(&self, options: &QueueOptions) {
         self.queue.retune(tuning(options, &self.host, self.single_run));
+        self.shares_prefixes.store(options.share_prefixes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn shares_prefixes(&self) -> bool {
+        self.shares_prefixes.load(Ordering::Relaxed)
     }
 
     /// How many rows the inputs have, and with which others they may run.
@@ -267,6 +290,12 @@ impl Version {
     pub(crate) fn release(&self) {
         self.used(clock::now());
         self.holds.fetch_sub(1, Ordering::SeqCst);
+        self.rested();
+    }
+
+    /// It may be idle now, so that those who wait for memory look whether it can go.
+    pub(crate) fn rested(&self) {
+        self.host.memory.tell();
     }
 
     /// Whether nobody works on it, or waits to.

@@ -7,6 +7,7 @@
 
 mod access;
 mod artifacts;
+mod batches;
 mod columns;
 mod data_directory;
 mod database;
@@ -15,6 +16,7 @@ mod sqlite_registry;
 
 pub use access::{AdminKeyFile, SqliteAuditStore, SqliteKeyStore, SqliteUsageStore};
 pub use artifacts::ObjectArtifacts;
+pub use batches::SqliteBatchStore;
 pub use data_directory::{DataDirectory, DataDirectoryError};
 pub use database::{Database, DatabaseError, DatabaseOptions};
 pub use sqlite_jobs::SqliteJobStore;

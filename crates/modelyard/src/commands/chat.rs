@@ -31,7 +31,9 @@ use crate::{
 /// answer; at the prompt it leaves, as the end of the input does. Questions may also come through a pipe, a line each:
 /// then the first failure ends the command, and so does Ctrl-C.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  modelyard chat smollm --prompt \"What is the capital of France?\"")]
+#[command(
+    after_help = "Example:\n  modelyard chat smollm --prompt \"What is the capital of France? Answer with one word.\""
+)]
 pub(crate) struct ChatArgs {
     /// The model, as NAME (what unversioned requests get), NAME@alias or NAME:version
     name: ModelRef,

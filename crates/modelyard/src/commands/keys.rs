@@ -62,6 +62,10 @@ struct CreateArgs {
     #[arg(long, value_name = "TOKENS")]
     tokens_per_request: Option<u64>,
 
+    /// Its share of language models beside other keys, 1 to 1000: twice the weight gets twice the tokens [default: 1]
+    #[arg(long, value_name = "WEIGHT")]
+    weight: Option<u32>,
+
     /// When it stops working, such as 2027-01-31T00:00:00Z [default: never]
     #[arg(long, value_name = "MOMENT")]
     expires_at: Option<String>,
@@ -125,6 +129,7 @@ pub(crate) async fn run(args: KeysArgs, session: &Session) -> Result<()> {
                 tokens_per_day: args.tokens_per_day,
                 tokens_per_month: args.tokens_per_month,
                 tokens_per_request: args.tokens_per_request,
+                weight: args.weight,
                 expires_at: args.expires_at,
             };
             show_secret(&client.create_key(&key).await?, session)
@@ -153,7 +158,8 @@ fn show_secret(created: &CreatedKey, session: &Session) -> Result<()> {
 }
 
 fn render(keys: &[KeyBody]) -> String {
-    let mut table = Table::new(&["ID", "NAME", "ROLE", "MODELS", "A MINUTE", "TOKENS", "SINCE", "STATE"]);
+    let mut table =
+        Table::new(&["ID", "NAME", "ROLE", "MODELS", "A MINUTE", "TOKENS", "WEIGHT", "SINCE", "STATE"]);
     for key in keys {
         let state = match (&key.revoked_at, &key.expires_at) {
             (Some(revoked_at), _) => format!("revoked {revoked_at}"),
@@ -167,6 +173,7 @@ fn render(keys: &[KeyBody]) -> String {
             key.models.as_ref().map_or_else(|| "all".to_owned(), |models| models.join(" ")),
             key.requests_per_minute.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string()),
             tokens(key),
+            key.weight.to_string(),
             key.created_at.clone(),
             state,
         ]);

@@ -40,6 +40,10 @@ pub(crate) struct OptionsArgs {
     #[arg(long, value_name = "MILLISECONDS")]
     timeout: Option<u64>,
 
+    /// Whether what a language model computed for one key may serve others: saves time, but the time then tells what others ask
+    #[arg(long, value_name = "BOOL")]
+    share_prefixes: Option<bool>,
+
     /// Put every option that is not given back to the server's default
     #[arg(long)]
     reset: bool,
@@ -54,6 +58,7 @@ impl OptionsArgs {
             && self.background_queue_length.is_none()
             && self.workers.is_none()
             && self.timeout.is_none()
+            && self.share_prefixes.is_none()
     }
 
     fn over(&self, present: ServingOptionsBody) -> ServingOptionsBody {
@@ -64,6 +69,7 @@ impl OptionsArgs {
             background_queue_length: self.background_queue_length.or(present.background_queue_length),
             workers: self.workers.or(present.workers),
             timeout_milliseconds: self.timeout.or(present.timeout_milliseconds),
+            share_prefixes: self.share_prefixes.or(present.share_prefixes),
         }
     }
 }
@@ -94,5 +100,7 @@ fn render(options: &ServingOptionsBody) -> String {
     table.row(["background-queue-length".to_owned(), cell(options.background_queue_length, "requests")]);
     table.row(["workers".to_owned(), cell(options.workers, "runs side by side")]);
     table.row(["timeout".to_owned(), cell(options.timeout_milliseconds, "milliseconds")]);
+    let shares = if options.share_prefixes == Some(true) { "yes" } else { "no" };
+    table.row(["share-prefixes", shares]);
     table.render()
 }

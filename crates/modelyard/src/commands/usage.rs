@@ -1,7 +1,7 @@
 //! `usage`: what keys used of language models.
 
 use anyhow::Result;
-use yard_api::management::{UsageBody, UsageList};
+use yard_api::management::UsageBody;
 use yard_client::UsageQuery;
 
 use super::Session;
@@ -23,8 +23,15 @@ pub(crate) struct UsageArgs {
 
 pub(crate) async fn run(args: UsageArgs, session: &Session) -> Result<()> {
     let Session { client, output } = session;
-    let list = UsageList { usage: client.usage(&UsageQuery { from: args.from, to: args.to }).await? };
-    output.data(&list, || render(&list.usage))
+    let list = client.usage(&UsageQuery { from: args.from, to: args.to }).await?;
+    output.data(&list, || render(&list.usage))?;
+    if let Some(last) = list.usage.last().filter(|_| list.truncated) {
+        let (rows, day) = (list.usage.len(), &last.day);
+        output.talk(format!(
+            "these are the first {rows} rows, and there are more: --from {day} shows what comes next"
+        ));
+    }
+    Ok(())
 }
 
 fn render(rows: &[UsageBody]) -> String {

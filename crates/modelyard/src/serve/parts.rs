@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use yard_access::Access;
+use yard_batches::{Batches, Runner};
+use yard_encoders::WithTexts;
 use yard_engine::Engine;
 use yard_jobs::{Capacity, Jobs, SchedulerOptions};
 use yard_language::{LanguageEngine, LanguageOptions};
@@ -17,15 +19,15 @@ use yard_registry::{Clock as _, EngineStamp, SystemClock};
 use yard_server::{Application, ApplicationParts, JobResults, JobService, RegistrySource, Server};
 use yard_serving::Serving;
 use yard_store::{
-    AdminKeyFile, DataDirectory, Database, DatabaseOptions, SqliteAuditStore, SqliteKeyStore,
-    SqliteUsageStore,
+    AdminKeyFile, DataDirectory, Database, DatabaseOptions, SqliteAuditStore, SqliteBatchStore,
+    SqliteKeyStore, SqliteUsageStore,
 };
 use yard_worker::WorkerCommand;
 
 use super::usage::UsageWriter;
 use crate::{
-    settings::{JobSettings, Settings},
-    wiring::{self, JobsParts, Paths},
+    settings::{JobSettings, Settings, model_bytes},
+    wiring::{self, JobsParts, Paths, RegistryContents},
 };
 
 /// The memory of a job that does not say, where jobs have as much.
@@ -37,6 +39,7 @@ pub(super) struct Parts {
     serving: Serving,
     /// `None` where the program that runs jobs is not installed.
     jobs: Option<Jobs>,
+    batches: Runner,
     usage: UsageWriter,
     database: Database,
     shutdown_grace: Duration,
@@ -63,8 +66,14 @@ impl Parts {
                 .await?;
         let access = Arc::new(access(&data_directory, &database, new_admin_key).await?);
         let queue_defaults = settings.serving.queue.clone();
-        let source = RegistrySource::new(registry.clone(), queue_defaults.clone());
-        let serving = Serving::start(Arc::new(source), engines.clone(), settings.serving)
+        let source =
+            RegistrySource::new(registry.clone(), queue_defaults.clone(), settings.language.positions);
+        let mut serving_settings = settings.serving;
+        if serving_settings.memory_budget_bytes == 0 {
+            serving_settings.memory_budget_bytes = model_bytes();
+        }
+        tracing::info!(bytes = serving_settings.memory_budget_bytes, "memory for models");
+        let serving = Serving::start(Arc::new(source), engines.clone(), serving_settings)
             .context("cannot start serving")?;
         let report = serving.start_all().await.context("cannot read the models")?;
         for (model, error) in &report.failed {
@@ -88,9 +97,17 @@ impl Parts {
         }
         // After recovery, and after what jobs made before is served; before anybody can submit one.
         let jobs = start_jobs(&application, &settings.jobs, &data_directory, &database, artifacts, library)?;
+        let batches = Batches::new(
+            Arc::new(SqliteBatchStore::new(database.clone())),
+            Arc::new(RegistryContents(application.registry().clone())),
+            Arc::new(yard_batches::SystemClock),
+            settings.batches,
+        );
+        application.attach_batches(batches.clone());
         let server = Server::start(application, settings.server).await?;
+        let batches = Runner::start(&batches, server.batch_lines());
         let usage = UsageWriter::start(access);
-        Ok(Self { server, serving, jobs, usage, database, shutdown_grace, data_directory })
+        Ok(Self { server, serving, jobs, batches, usage, database, shutdown_grace, data_directory })
     }
 
     pub(super) const fn http_address(&self) -> SocketAddr {
@@ -111,6 +128,8 @@ impl Parts {
 
     /// Finishes what was admitted, until the deadline.
     pub(super) async fn stop(self, deadline: Instant) {
+        // Nobody waits for their lines: those under way are given up, and run again after the next start.
+        self.batches.stop().await;
         let connections = self.server.stop().await;
         if let Some(jobs) = self.jobs {
             // Nobody can submit any more. Children end, and their jobs go on from their checkpoints at the next start.
@@ -160,7 +179,8 @@ fn start_jobs(
 
 /// The engines that can be used, the preferred one first.
 fn engines(library: Option<&Path>, language: LanguageOptions) -> Vec<Arc<dyn Engine>> {
-    let (mut engines, missing) = yard_engine_onnx::engines_available(library);
+    let (engines, missing) = yard_engine_onnx::engines_available(library);
+    let mut engines = WithTexts::around(engines);
     match missing {
         Some(error) => {
             tracing::warn!(

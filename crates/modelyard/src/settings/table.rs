@@ -233,6 +233,19 @@ fn serving_settings() -> Vec<Setting> {
             "Most versions in memory at once."
         ),
         setting!(
+            "serving.memory_bytes",
+            serving.memory_budget_bytes,
+            "Memory of all loaded models together, by what their proofs found; 0 for three quarters of the machine's, or \
+             of the cgroup's where that has less. For a model that does not fit idle ones are evicted, those first that \
+             were not used for longest."
+        ),
+        setting!(
+            "serving.memory_wait",
+            serving.memory_wait,
+            "How long a request waits for other models to be done, so that its own can be loaded; then it is refused with \
+             503."
+        ),
+        setting!(
             "serving.retry_failed_after",
             serving.retry_failed_after,
             "How long a version that failed to load is refused without another try."
@@ -358,6 +371,29 @@ fn other_settings() -> Vec<Setting> {
             "jobs.max_queued",
             jobs.max_queued,
             "Most jobs that are queued or running; more are refused with 503. Trials count as one with their search."
+        ),
+        setting!(
+            "batches.max_file_bytes",
+            batches.max_file_bytes,
+            "Most bytes of a file that is uploaded for batches; larger ones are refused with 413."
+        ),
+        setting!(
+            "batches.max_files",
+            batches.max_files,
+            "Most files that a key may have uploaded; what batches write does not count."
+        ),
+        setting!("batches.max_open", batches.max_open, "Most batches of a key that have not ended."),
+        setting!("batches.max_lines", batches.max_lines, "Most lines of a batch."),
+        setting!("batches.max_line_bytes", batches.max_line_bytes, "Most bytes of a line of a batch."),
+        setting!(
+            "batches.lines_at_once",
+            batches.lines_at_once,
+            "Lines of all batches that run at once, behind all requests that somebody waits for."
+        ),
+        setting!(
+            "batches.owners_at_once",
+            batches.owners_at_once,
+            "Keys whose batches run at once; those of others wait for their turn."
         ),
         setting!("log.filter", log.filter, "What is logged, such as `info` or `yard_serving=debug,info`."),
         setting!("log.json", log.json, "Whether the log is one JSON object a line."),

@@ -154,6 +154,7 @@ fn language(report: LanguageReport) -> LanguageRecord {
         chat_template: report.chat_template,
         tokens_per_second: report.tokens_per_second,
         weight_bytes: report.weight_bytes,
+        position_bytes: report.position_bytes,
     }
 }
 

@@ -11,10 +11,10 @@ use std::{
 };
 
 use yard_gguf::{Gguf, MappedFile, ReadLimits};
-use yard_kernels::Machine;
+use yard_kernels::{KeyValueShape, Machine, PAGE_POSITIONS};
 use yard_llm::{
-    EncodeOptions, End, Engine, EngineOptions, Event, LlmError, Model, Request, SamplingOptions, StopOptions,
-    Tokenizer, TokenizerError,
+    EncodeOptions, End, Engine, EngineOptions, Event, LlmError, Model, ModelConfig, Request, SamplingOptions,
+    StopOptions, Tokenizer, TokenizerError,
 };
 use yard_types::{ErrorCode, PackagePath};
 use yard_worker::prove::{
@@ -123,6 +123,7 @@ fn try_out(path: &Path, most_weight_bytes: u64, before: u64) -> Result<Tried, Re
         chat_template: template.map(|(_, from)| from.to_owned()),
         tokens_per_second: None,
         weight_bytes: model.weight_bytes() as u64,
+        position_bytes: Some(position_bytes(config)),
     };
     let mut writer = Writer::new(model, tokenizer, machine)?;
     let written = writer.write()?;
@@ -131,6 +132,13 @@ fn try_out(path: &Path, most_weight_bytes: u64, before: u64) -> Result<Tried, Re
     let memory_bytes = memory::resident_bytes().saturating_sub(before);
     drop(writer);
     Ok(Tried { language, tokens: written.tokens, memory_bytes })
+}
+
+/// What keys and values of one token take, as an engine keeps them if it is not told otherwise.
+fn position_bytes(config: &ModelConfig) -> u64 {
+    let element = EngineOptions::with_positions(POSITIONS).element;
+    let page = KeyValueShape { heads: config.key_heads, head_size: config.head_size, element };
+    (page.page_bytes() * config.layers / PAGE_POSITIONS) as u64
 }
 
 fn tokenizer_kind(file: &Gguf<MappedFile>) -> String {

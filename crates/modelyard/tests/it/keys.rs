@@ -4,7 +4,8 @@ use crate::program::{TestServer, digits, outcome};
 fn a_key_may_do_what_its_role_allows_until_it_is_revoked() {
     let server = TestServer::start();
     server.push_digits();
-    let created = server.run(&["keys", "create", "an app", "--role", "consumer", "--model", "digits"]);
+    let created =
+        server.run(&["keys", "create", "an app", "--role", "consumer", "--model", "digits", "--weight", "3"]);
     assert!(created.stderr.contains("shown this once"), "{created:?}");
     let secret = created.data();
     let id = secret.split('_').nth(1).unwrap().to_owned();
@@ -20,6 +21,7 @@ fn a_key_may_do_what_its_role_allows_until_it_is_revoked() {
     let list = server.run(&["keys", "list"]).data();
     let line = list.lines().find(|line| line.starts_with(&id)).unwrap();
     assert!(line.contains("an app") && line.contains("consumer") && line.contains("in use"), "{list}");
+    assert!(line.contains("  3  "), "{list}");
     assert!(!list.contains(&secret), "secrets are shown once");
 
     let rotated = server.run(&["keys", "rotate", &id]).data();

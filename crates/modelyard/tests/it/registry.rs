@@ -85,4 +85,7 @@ fn serving_options_are_set_one_by_one_and_reset() {
     );
     assert_eq!(server.run(&["options", "digits", "--reset", "--json"]).json(), json!({}));
     server.run(&["options", "digits", "--max-batch", "0"]).fails(6, "max_batch");
+    let shared = server.run(&["options", "digits", "--share-prefixes", "true", "--json"]).json();
+    assert_eq!(shared, json!({"share_prefixes": true}));
+    assert_eq!(server.run(&["options", "digits", "--share-prefixes", "false", "--json"]).json(), json!({}));
 }

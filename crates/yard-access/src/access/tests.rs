@@ -26,6 +26,7 @@ fn consumer(name: &str) -> NewKey {
         models: AllowedModels::parse(["digits"]).unwrap(),
         rate: None,
         budget: TokenBudget::default(),
+        weight: QueueWeight::default(),
         expires_at: None,
     }
 }

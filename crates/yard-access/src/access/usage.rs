@@ -7,7 +7,7 @@ use yard_types::{ModelName, Timestamp};
 
 use super::Access;
 use crate::{
-    AccessError, AccessStoreError, KeyId, Principal, TokenReservation, UsageFilter, UsageRow, UsageStore,
+    AccessError, AccessStoreError, KeyId, Principal, TokenReservation, UsageFilter, UsagePage, UsageStore,
     UtcDay, principal::AccessCounters,
 };
 
@@ -75,14 +75,22 @@ impl Access {
         }
     }
 
-    /// What was used, up to this moment, by day, key and model: the first 10,000 rows.
-    pub async fn usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, AccessError> {
+    /// What was used, up to this moment, by day, key and model: the first 10,000 rows, and whether there are more.
+    pub async fn usage(&self, filter: &UsageFilter) -> Result<UsagePage, AccessError> {
+        self.usage_up_to(filter, MAX_ROWS).await
+    }
+
+    async fn usage_up_to(&self, filter: &UsageFilter, most: u32) -> Result<UsagePage, AccessError> {
         self.write_usage().await?;
         let store = self.usage_store.lock().await;
-        match store.as_ref() {
-            Some(store) => Ok(store.usage(filter, MAX_ROWS).await?),
-            None => Ok(Vec::new()),
-        }
+        let mut rows = match store.as_ref() {
+            // One more than is told, to see whether there are more.
+            Some(store) => store.usage(filter, most + 1).await?,
+            None => Vec::new(),
+        };
+        let truncated = rows.len() > most as usize;
+        rows.truncate(most as usize);
+        Ok(UsagePage { rows, truncated })
     }
 }
 
@@ -93,7 +101,7 @@ mod tests {
     use yard_types::{Coded, ErrorCode};
 
     use super::*;
-    use crate::{Actor, AllowedModels, NewKey, Role, TokenBudget, testing::MemoryStore};
+    use crate::{Actor, AllowedModels, NewKey, QueueWeight, Role, TokenBudget, testing::MemoryStore};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -117,6 +125,7 @@ mod tests {
             models: AllowedModels::All,
             rate: None,
             budget,
+            weight: QueueWeight::default(),
             expires_at: None,
         };
         let created = access.create_key(new, &Actor::system("test"), NOW).await.unwrap();
@@ -130,9 +139,11 @@ mod tests {
         store.broken.store(true, Ordering::SeqCst);
         assert!(access.write_usage().await.is_err());
         store.broken.store(false, Ordering::SeqCst);
-        let rows = access.usage(&everything()).await.unwrap();
-        let shown: Vec<_> = rows.iter().map(|row| (row.key, row.prompt_tokens, row.answer_tokens)).collect();
+        let page = access.usage(&everything()).await.unwrap();
+        let shown: Vec<_> =
+            page.rows.iter().map(|row| (row.key, row.prompt_tokens, row.answer_tokens)).collect();
         assert_eq!(shown, [(None, 1, 2), (Some(created.record.id), 10, 50)]);
+        assert!(!page.truncated);
 
         let again = open(&store).await;
         let principal = again.authenticate(created.text.reveal(), NOW).unwrap();
@@ -140,6 +151,19 @@ mod tests {
         assert_eq!(refused.code(), ErrorCode::RateLimited);
         assert_eq!(again.counts().tokens_exhausted, 1);
         assert!(again.reserve_tokens(&principal, &model, 40, NOW).is_ok());
-        assert_eq!(again.usage(&everything()).await.unwrap(), rows);
+        assert_eq!(again.usage(&everything()).await.unwrap(), page);
+    }
+
+    #[tokio::test]
+    async fn usage_says_whether_there_is_more_of_it() {
+        let access = open(&Arc::new(MemoryStore::default())).await;
+        for name in ["a", "b"] {
+            let model: ModelName = name.parse().unwrap();
+            access.reserve_tokens(&Principal::without_keys(), &model, 2, NOW).unwrap().settle(1, 1);
+        }
+        for (most, expected) in [(1, (1, true)), (2, (2, false)), (3, (2, false))] {
+            let page = access.usage_up_to(&everything(), most).await.unwrap();
+            assert_eq!((page.rows.len(), page.truncated), expected, "{most}");
+        }
     }
 }

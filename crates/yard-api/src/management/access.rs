@@ -32,6 +32,10 @@ pub struct NewKeyBody {
     /// Most tokens of one request.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokens_per_request: Option<u64>,
+    /// Its share of language models beside other keys, from 1 to 1000: twice the weight gets twice the tokens. 1 when left
+    /// out.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub weight: Option<u32>,
     /// When it stops working, as an RFC 3339 moment; never when left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expires_at: Option<String>,
@@ -67,6 +71,8 @@ pub struct KeyBody {
     /// Most tokens of one request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_per_request: Option<u64>,
+    /// Its share of language models beside other keys, from 1 to 1000.
+    pub weight: u32,
     /// When it was made.
     pub created_at: String,
     /// When it stops working.
@@ -151,6 +157,8 @@ pub struct UsageBody {
 pub struct UsageList {
     /// By day, then by key, then by model; at most 10,000.
     pub usage: Vec<UsageBody>,
+    /// Whether there is more: ask again from the day of the last of these on, which may not be complete.
+    pub truncated: bool,
 }
 
 impl std::fmt::Debug for CreatedKey {

@@ -51,6 +51,10 @@ pub struct ServingOptionsBody {
     /// Longest time a request may take when it does not say itself, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_milliseconds: Option<u64>,
+    /// Whether what a language model computed for the beginning of one key's prompt may serve the prompts of other keys. It
+    /// saves time, and lets a key tell from the time whether another has asked the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_prefixes: Option<bool>,
 }
 
 /// All versions of a model, by number.
@@ -112,6 +116,9 @@ pub struct LanguageBody {
     pub tokens_per_second: Option<f64>,
     /// Bytes of the weights, packed for the machine of the proof.
     pub weight_bytes: u64,
+    /// Bytes of the keys and values that a token has. Left out for versions that were pushed before this was recorded.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub position_bytes: Option<u64>,
 }
 
 /// One file of a package.

@@ -34,22 +34,24 @@ pub struct StatusBody {
     pub version: String,
     /// The engines it found, the preferred one first.
     pub engines: Vec<EngineBody>,
-    /// Versions that are loaded, loading, failed or draining.
+    /// Versions that are loaded, loading, failed, draining or evicted.
     pub served: Vec<ServedVersionBody>,
 }
 
-/// One version in the server's memory.
+/// One version in the server's memory, or on its way in or out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServedVersionBody {
     /// Its model.
     pub model: String,
     /// Its number.
     pub version: u32,
-    /// `loading`, `ready`, `failed` or `draining`.
+    /// `loading`, `ready`, `failed`, `draining`, or `evicted`: it left for others, and the next request loads it.
     pub state: String,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What it takes of the memory for models.
+    pub memory_bytes: u64,
     /// Requests that wait.
     pub waiting: usize,
     /// Whether work waits and nothing moves.

@@ -5,6 +5,7 @@ mod completion;
 mod embedding;
 mod logprobs;
 mod models;
+mod rerank;
 mod tokens;
 mod usage;
 
@@ -18,6 +19,7 @@ pub use completion::{Completion, CompletionChoice};
 pub use embedding::{EmbeddingList, EmbeddingObject, EmbeddingUsage, EmbeddingVector};
 pub use logprobs::{ChatLogprobs, CompletionLogprobs, TokenLogprob, TopLogprob, TopLogprobs};
 pub use models::{ModelList, ModelObject};
+pub use rerank::{RerankAnswer, RerankDocument, RerankResult};
 pub use tokens::{TokenList, TokenText};
 pub use usage::{CompletionTokensDetails, PromptTokensDetails, StreamUsage, Usage};
 

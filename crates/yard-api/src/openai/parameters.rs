@@ -4,7 +4,7 @@ use serde_json::Value;
 
 mod tables;
 
-pub(crate) use tables::{CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, RESPONSES, TOKENIZE};
+pub(crate) use tables::{CHAT, COMPLETIONS, DETOKENIZE, EMBEDDINGS, RERANK, RESPONSES, TOKENIZE};
 
 /// A route with parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,8 @@ pub enum Route {
     Responses,
     /// `POST /v1/embeddings`
     Embeddings,
+    /// `POST /v1/rerank`
+    Rerank,
     /// `POST /tokenize`
     Tokenize,
     /// `POST /detokenize`
@@ -33,6 +35,8 @@ pub struct Parameter {
     pub accepts: &'static str,
     /// Whether it has an effect.
     pub support: Support,
+    /// What else is to be said of one that works, such as what it is when it is left out; may be empty.
+    pub note: &'static str,
 }
 
 /// Whether a parameter has an effect.
@@ -54,6 +58,7 @@ pub const fn parameters(route: Route) -> &'static [Parameter] {
         Route::Completions => COMPLETIONS,
         Route::Responses => RESPONSES,
         Route::Embeddings => EMBEDDINGS,
+        Route::Rerank => RERANK,
         Route::Tokenize => TOKENIZE,
         Route::Detokenize => DETOKENIZE,
     }
@@ -63,11 +68,11 @@ pub const fn parameters(route: Route) -> &'static [Parameter] {
 
 impl Parameter {
     pub(crate) const fn works(name: &'static str, accepts: &'static str) -> Self {
-        Self { name, accepts, support: Support::Works }
+        Self { name, accepts, support: Support::Works, note: "" }
     }
 
     pub(crate) const fn ignored(name: &'static str, why: &'static str) -> Self {
-        Self { name, accepts: "anything", support: Support::Ignored(why) }
+        Self { name, accepts: "anything", support: Support::Ignored(why), note: "" }
     }
 
     pub(crate) const fn refused(name: &'static str, why: &'static str) -> Self {
@@ -75,7 +80,12 @@ impl Parameter {
     }
 
     pub(crate) const fn refused_unless(name: &'static str, accepts: &'static str, why: &'static str) -> Self {
-        Self { name, accepts, support: Support::Refused(why) }
+        Self { name, accepts, support: Support::Refused(why), note: "" }
+    }
+
+    /// The same with a note, in words that can stand between two full stops.
+    pub(crate) const fn noted(self, note: &'static str) -> Self {
+        Self { name: self.name, accepts: self.accepts, support: self.support, note }
     }
 
     /// Whether a value of a refused parameter asks for nothing.

@@ -8,14 +8,16 @@ use super::*;
 mod answers;
 mod fields;
 mod messages;
+mod reference;
 mod responses;
 mod values;
 
-const ROUTES: [Route; 6] = [
+const ROUTES: [Route; 7] = [
     Route::ChatCompletions,
     Route::Completions,
     Route::Responses,
     Route::Embeddings,
+    Route::Rerank,
     Route::Tokenize,
     Route::Detokenize,
 ];
@@ -27,6 +29,7 @@ fn smallest(route: Route) -> Map<String, Value> {
         Route::Completions => json!({ "model": "m", "prompt": "Once" }),
         Route::Responses => json!({ "model": "m", "input": "hi" }),
         Route::Embeddings | Route::Tokenize => json!({ "model": "m", "input": "Once" }),
+        Route::Rerank => json!({ "model": "m", "query": "who", "documents": ["a", "b"] }),
         Route::Detokenize => json!({ "model": "m", "tokens": [1, 2] }),
     };
     request.as_object().unwrap().clone()
@@ -46,6 +49,7 @@ fn parse(route: Route, body: &[u8]) -> Result<(), ApiError> {
         Route::Completions => CompletionRequest::parse(body).map(drop),
         Route::Responses => ResponsesRequest::parse(body).map(drop),
         Route::Embeddings => EmbeddingRequest::parse(body).map(drop),
+        Route::Rerank => RerankRequest::parse(body).map(drop),
         Route::Tokenize => TokenizeRequest::parse(body).map(drop),
         Route::Detokenize => DetokenizeRequest::parse(body).map(drop),
     }

@@ -416,6 +416,54 @@ fn a_tenant_of_twice_the_weight_is_served_twice() {
     assert!((19..=21).contains(&heavy), "{heavy} of 30");
 }
 
+/// With prompts and answers of all lengths, one request at once and several, and guesses.
+#[test]
+fn tenants_that_keep_the_engine_full_get_tokens_by_their_weights() {
+    const TENANTS: [(&str, u32); 2] = [("light", 1), ("heavy", 3)];
+    let place = Place::new("llama", 1);
+    for most_running in [1, 6] {
+        let mut engine = place.engine(EngineOptions { most_running, ..options(30) });
+        let mut draw = Draw(11);
+        let mut owners = BTreeMap::new();
+        let (mut in_line, mut ended) = ([0_usize; 2], [0_usize; 2]);
+        // What was read and written for each, as the engine counts it, and what was written alone.
+        let (mut work, mut written) = ([0_usize; 2], [0_usize; 2]);
+        while ended[0] < 100 {
+            for (owner, (tenant, weight)) in TENANTS.into_iter().enumerate() {
+                // More of each wait than could run.
+                while in_line[owner] < 8 {
+                    let length = 1 + draw.below(40);
+                    let prompt: Vec<TokenId> =
+                        (0..length).map(|_| draw.below(VOCABULARY) as TokenId).collect();
+                    let seed = draw.below(1 << 20) as u64;
+                    let weight = NonZeroU32::new(weight).unwrap();
+                    let asked = Request { weight, ..request(tenant, &prompt, seed, 1 + draw.below(12)) };
+                    owners.insert(engine.submit(asked).unwrap(), owner);
+                    in_line[owner] += 1;
+                }
+            }
+            let mut events = Vec::new();
+            engine.step(Instant::now(), &mut events).unwrap();
+            for event in events {
+                match event {
+                    Event::Begun { request, .. } => in_line[owners[&request]] -= 1,
+                    Event::Token { .. } => {}
+                    Event::Ended { request, usage, .. } => {
+                        let owner = owners[&request];
+                        ended[owner] += 1;
+                        written[owner] += usage.answer_tokens;
+                        work[owner] += usage.prompt_tokens - usage.cached_tokens + 2 * usage.answer_tokens;
+                    }
+                }
+            }
+        }
+        let ratio = |counts: [usize; 2]| counts[1] as f64 / counts[0] as f64;
+        let told = format!("{most_running} at once: {work:?}, {written:?} written");
+        assert!((2.7..=3.3).contains(&ratio(work)), "{told}");
+        assert!((2.4..=3.6).contains(&ratio(written)), "{told}");
+    }
+}
+
 #[test]
 fn embeddings_are_made_beside_texts_and_are_the_same_bits_however_they_are_cut() {
     let place = Place::new("qwen2", 2);

@@ -62,6 +62,7 @@ fn language(record: &LanguageRecord) -> LanguageBody {
         chat_template: record.chat_template.clone(),
         tokens_per_second: record.tokens_per_second,
         weight_bytes: record.weight_bytes,
+        position_bytes: record.position_bytes,
     }
 }
 
@@ -179,6 +180,7 @@ pub(crate) fn key(key: &KeyRecord) -> KeyBody {
         tokens_per_day: key.budget.tokens_per_day,
         tokens_per_month: key.budget.tokens_per_month,
         tokens_per_request: key.budget.tokens_per_request,
+        weight: key.weight.get(),
         created_at: rfc3339(key.created_at),
         expires_at: key.expires_at.map(rfc3339),
         revoked_at: key.revoked_at.map(rfc3339),
@@ -219,6 +221,7 @@ pub(crate) fn serving_options(options: &ServingOptions) -> ServingOptionsBody {
         background_queue_length: options.queue_length.background.map(NonZeroUsize::get),
         workers: options.workers.map(NonZeroUsize::get),
         timeout_milliseconds: options.timeout.map(|timeout| timeout.as_millis() as u64),
+        share_prefixes: options.share_prefixes.then_some(true),
     }
 }
 
@@ -255,6 +258,7 @@ pub(crate) fn read_serving_options(body: &ServingOptionsBody) -> Result<ServingO
         },
         workers: count("workers", body.workers)?,
         timeout,
+        share_prefixes: body.share_prefixes.unwrap_or_default(),
     })
 }
 
@@ -271,6 +275,7 @@ mod tests {
             background_queue_length: Some(5),
             workers: Some(2),
             timeout_milliseconds: Some(1500),
+            share_prefixes: Some(true),
         };
         assert_eq!(serving_options(&read_serving_options(&body).unwrap()), body);
         let none = ServingOptionsBody::default();

@@ -7,15 +7,20 @@ use yard_api::v2::{
     AllStatistics, InferenceStatistics, MemoryUsage, ModelConfig, ModelMetadata, ModelSettings, ModelState,
     ModelStatistics, RepositoryEntry, ServerMetadata, StatisticDuration,
 };
+use yard_language::LanguageModel;
 use yard_registry::{JoiningRecord, RegistryError, VersionRecord};
 use yard_serving::{MetricsSnapshot, ModelStatus, VersionStatus, VersionStatusState};
-use yard_types::{ModelName, Selector, VersionNumber, VersionState};
+use yard_types::{ModelName, Selector, VersionNumber, VersionRef, VersionState};
 
 use super::{Application, ApplicationError};
 use crate::clock;
 
 /// The server's name in its metadata.
 const SERVER_NAME: &str = "modelyard";
+/// Why a version is not in memory that requests are answered by all the same.
+const EVICTED: &str = "not in memory; the next request loads it";
+/// Why a language model that is loaded takes no requests.
+const RESTARTING: &str = "its process ended and is being started again";
 
 impl Application {
     /// The server's name, version and extensions.
@@ -60,25 +65,37 @@ impl Application {
         Ok(ModelConfig::new(settings, &record.proof.signature))
     }
 
-    /// Whether a version takes requests now: it is in memory and moves. Asking loads nothing.
+    /// Whether a version takes requests now: it is in memory and moves, and a language model's process runs; or it left memory
+    /// for others, and the next request brings it back. Asking loads nothing.
     pub(crate) async fn model_ready(
         &self,
         model: &ModelName,
         selector: &Selector,
     ) -> Result<bool, ApplicationError> {
-        let version = match self.serving().find(model.as_str(), selector) {
-            Ok(lease) => lease.version(),
+        let (version, has_process) = match self.serving().find(model.as_str(), selector) {
+            Ok(lease) => {
+                let language = lease.service::<LanguageModel>();
+                (lease.version(), language.is_none_or(|language| language.is_running()))
+            }
             Err(_) => {
                 // Serving need not know what is not loaded: whether it is there at all is the registry's to say.
                 return match self.registry().resolve(model, selector).await {
-                    Ok(_) | Err(RegistryError::Archived { .. }) => Ok(false),
+                    Ok(record) => Ok(self.is_evicted(&record)),
+                    Err(RegistryError::Archived { .. }) => Ok(false),
                     Err(error) => Err(error.into()),
                 };
             }
         };
         let status = self.serving().status();
         let stalled = version_statuses(&status, model).any(|found| found.version == version && found.stalled);
-        Ok(!stalled)
+        Ok(has_process && !stalled)
+    }
+
+    /// Whether it had to leave memory for others: then the next request loads it, and is answered.
+    fn is_evicted(&self, record: &VersionRecord) -> bool {
+        let status = self.serving().status();
+        version_statuses(&status, &record.model)
+            .any(|found| found.version == record.number && found.state == VersionStatusState::Evicted)
     }
 
     /// The statistics of a loaded model or version.
@@ -132,6 +149,7 @@ impl Application {
         ready: bool,
     ) -> Result<Vec<RepositoryEntry>, ApplicationError> {
         let status = self.serving().status();
+        let restarting = self.restarting();
         let mut entries = Vec::new();
         for model in self.registry().models().await? {
             if principal.visibility(model.name.as_str()) == Visibility::Hidden {
@@ -141,8 +159,14 @@ impl Application {
                 // Of two in memory under one number, the newer one stands last.
                 let found =
                     version_statuses(&status, &model.name).filter(|found| found.version == version.number);
-                let (state, reason) =
+                let (mut state, mut reason) =
                     found.last().map_or((ModelState::Unavailable, String::new()), shown_state);
+                let is_restarting = restarting
+                    .iter()
+                    .any(|reference| reference.model == model.name && reference.version == version.number);
+                if state == ModelState::Ready && is_restarting {
+                    (state, reason) = (ModelState::Unavailable, RESTARTING.to_owned());
+                }
                 if ready && state != ModelState::Ready {
                     continue;
                 }
@@ -151,6 +175,12 @@ impl Application {
             }
         }
         Ok(entries)
+    }
+
+    /// Versions of language models that are in service and whose process is being started again.
+    fn restarting(&self) -> Vec<VersionRef> {
+        let models = self.serving().services::<LanguageModel>();
+        models.into_iter().filter(|(_, model)| !model.is_running()).map(|(reference, _)| reference).collect()
     }
 
     async fn usable_versions(&self, model: &ModelName) -> Result<Vec<VersionRecord>, ApplicationError> {
@@ -173,6 +203,7 @@ fn shown_state(status: &VersionStatus) -> (ModelState, String) {
         VersionStatusState::Ready => (ModelState::Ready, String::new()),
         VersionStatusState::Failed { reason } => (ModelState::Unavailable, reason.clone()),
         VersionStatusState::Draining => (ModelState::Unloading, String::new()),
+        VersionStatusState::Evicted => (ModelState::Unavailable, EVICTED.to_owned()),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use yard_access::{
-    AllowedModels, CreatedKey, KeyId, KeyRecord, NewKey, Permission, Principal, RateLimit, Role, Rotation,
-    TokenBudget, UsageFilter, UsageRow, UtcDay,
+    AllowedModels, CreatedKey, KeyId, KeyRecord, NewKey, Permission, Principal, QueueWeight, RateLimit, Role,
+    Rotation, TokenBudget, UsageFilter, UsagePage, UtcDay,
 };
 use yard_api::management::NewKeyBody;
 
@@ -51,7 +51,7 @@ impl Application {
         principal: &Principal,
         from: Option<UtcDay>,
         to: Option<UtcDay>,
-    ) -> Result<Vec<UsageRow>, ApplicationError> {
+    ) -> Result<UsagePage, ApplicationError> {
         let to = to.unwrap_or_else(|| UtcDay::of(clock::now()));
         let from = from.unwrap_or_else(|| to.first_of_month());
         if from > to {
@@ -74,6 +74,7 @@ fn read_new_key(body: NewKeyBody) -> Result<NewKey, ApplicationError> {
         tokens_per_day,
         tokens_per_month,
         tokens_per_request,
+        weight,
         expires_at,
     } = body;
     let role: Role = role.parse().map_err(|error| member("role", error))?;
@@ -96,5 +97,9 @@ fn read_new_key(body: NewKeyBody) -> Result<NewKey, ApplicationError> {
     };
     let expires_at = expires_at.map(moment).transpose()?;
     let budget = TokenBudget { tokens_per_minute, tokens_per_day, tokens_per_month, tokens_per_request };
-    Ok(NewKey { name, role, models, rate, budget, expires_at })
+    let weight = match weight {
+        Some(weight) => QueueWeight::new(weight).map_err(|error| member("weight", error))?,
+        None => QueueWeight::default(),
+    };
+    Ok(NewKey { name, role, models, rate, budget, weight, expires_at })
 }

@@ -61,8 +61,9 @@ pub(super) async fn audit(call: &OwnedCall) -> Result<Answer, Failure> {
 pub(super) async fn usage(call: &OwnedCall) -> Result<Answer, Failure> {
     let query = QueryParameters::parse(call.query.as_deref(), &["from", "to"])?;
     let application = &call.state.application;
-    let rows = application.usage(&call.principal, query.get("from")?, query.get("to")?).await?;
-    json(StatusCode::OK, &UsageList { usage: rows.iter().map(bodies::usage).collect() })
+    let page = application.usage(&call.principal, query.get("from")?, query.get("to")?).await?;
+    let usage = page.rows.iter().map(bodies::usage).collect();
+    json(StatusCode::OK, &UsageList { usage, truncated: page.truncated })
 }
 
 pub(super) async fn collect_garbage(call: &OwnedCall, payload: &Payload) -> Result<Answer, Failure> {
@@ -85,6 +86,7 @@ pub(super) fn status(call: &OwnedCall) -> Result<Answer, Failure> {
                 VersionStatusState::Ready => ("ready", None),
                 VersionStatusState::Failed { reason } => ("failed", Some(reason)),
                 VersionStatusState::Draining => ("draining", None),
+                VersionStatusState::Evicted => ("evicted", None),
             };
             let reference = VersionRef { model: model.model.clone(), version: version.version };
             // One that drains may have a successor of the same number: what is known is the successor's.
@@ -94,6 +96,7 @@ pub(super) fn status(call: &OwnedCall) -> Result<Answer, Failure> {
                 version: version.version.get(),
                 state: state.to_owned(),
                 reason,
+                memory_bytes: version.memory_bytes,
                 waiting: version.queued_interactive + version.queued_background,
                 stalled: version.stalled,
                 language: language.map(|model| language_body(model)),

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 use yard_access::{AllowedModels, Visibility};
 use yard_language::LanguageModel;
-use yard_serving::{HistogramSnapshot, MetricsSnapshot};
+use yard_serving::{HistogramSnapshot, MemoryStatus, MetricsSnapshot};
 use yard_types::VersionRef;
 
 use super::OwnedCall;
@@ -198,6 +198,7 @@ impl Page {
             "Bytes of large request bodies in memory.",
             state.bodies.used(),
         );
+        self.memory(&serving.memory());
         let counts = state.application.access().counts();
         self.family("modelyard_key_checks_total", Kind::Counter, "Checks of API keys, by what came of them.");
         for (outcome, count) in [
@@ -211,6 +212,27 @@ impl Page {
         ] {
             self.line(format_args!("modelyard_key_checks_total{{outcome=\"{outcome}\"}} {count}"));
         }
+    }
+
+    fn memory(&mut self, memory: &MemoryStatus) {
+        self.single(
+            "modelyard_memory_budget_bytes",
+            Kind::Gauge,
+            "Memory of all loaded models together; 0 for no bound.",
+            memory.budget_bytes,
+        );
+        self.single(
+            "modelyard_memory_charged_bytes",
+            Kind::Gauge,
+            "What the models in memory are taken to need of it.",
+            memory.charged_bytes,
+        );
+        self.single(
+            "modelyard_evictions_total",
+            Kind::Counter,
+            "Versions that had to leave memory for others.",
+            memory.evictions,
+        );
     }
 
     fn requests(&mut self, state: &ServerState) {

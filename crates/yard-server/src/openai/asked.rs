@@ -1,7 +1,7 @@
 //! What is asked of a model, whichever route asks it.
 
 use yard_api::openai::{AnswerHead, OutputFormat, SamplingFields};
-use yard_language::messages::{Bias, GenerateRequest, Grammar, Sampling, Terms, grammar};
+use yard_language::messages::{Bias, GenerateRequest, Grammar, Priority, Sampling, Terms, grammar};
 use yard_types::ErrorCode;
 
 use super::{
@@ -57,7 +57,7 @@ impl Asked {
                     stop_tokens: Vec::new(),
                     most_tokens: self.sampling.max_tokens.map(u64::from),
                     grammar: grammar.clone(),
-                    terms: Some(terms(call)),
+                    terms: Some(terms(call, target)),
                 };
                 all.push(target.model.generate(&request)?);
             }
@@ -116,11 +116,22 @@ impl Asked {
     }
 }
 
-/// For whom a request is and for how long: what was computed for one key is not shared with another.
-pub(super) fn terms(call: &OwnedCall) -> Terms {
+/// The salt of all keys of a model that shares. No tenant has this name: those of keys are hexadecimal digits.
+const SHARED_SALT: &str = "model";
+
+/// For whom a request is, what share of the model is its key's, and for how long it is wanted. What was computed for one key
+/// is not shared with another unless the model's options say so.
+pub(super) fn terms(call: &OwnedCall, target: &Target) -> Terms {
     let tenant = call.principal.key_id().map_or_else(|| "without keys".to_owned(), |id| id.to_string());
     let limit = u64::try_from(call.state.options.answer_timeout.as_millis()).unwrap_or(u64::MAX);
-    Terms { tenant, deadline_milliseconds: Some(limit), ..Terms::default() }
+    let priority = if call.in_background { Priority::Background } else { Priority::Interactive };
+    Terms {
+        tenant,
+        weight: call.principal.weight().get(),
+        salt: target.lease.shares_prefixes().then(|| SHARED_SALT.to_owned()),
+        deadline_milliseconds: Some(limit),
+        priority: priority.into(),
+    }
 }
 
 /// What an answer begins with.

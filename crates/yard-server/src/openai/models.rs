@@ -3,7 +3,7 @@
 use http::StatusCode;
 use yard_access::Permission;
 use yard_api::openai::{ModelList, ModelObject};
-use yard_registry::ModelRecord;
+use yard_registry::{ModelRecord, VersionRecord};
 use yard_types::Selector;
 
 use super::target;
@@ -17,7 +17,7 @@ use crate::{
 /// Who made the models is not known; who runs them is.
 const OWNER: &str = "modelyard";
 
-/// The language models that the key may use, by name.
+/// The language models and encoders that the key may use, by name.
 pub(crate) async fn list(call: &OwnedCall) -> Result<Answer, Failure> {
     let registry = call.state.application.registry();
     let mut models = Vec::new();
@@ -27,7 +27,7 @@ pub(crate) async fn list(call: &OwnedCall) -> Result<Answer, Failure> {
         }
         // One that has no `production` cannot be asked by its name alone.
         let version = registry.resolve(&model.name, &Selector::Production).await;
-        if version.is_ok_and(|version| version.proof.language.is_some()) {
+        if version.is_ok_and(|version| serves_texts(&version)) {
             models.push(object(model.name.as_str(), &model));
         }
     }
@@ -43,10 +43,17 @@ pub(crate) async fn show(call: &OwnedCall) -> Result<Answer, Failure> {
     let registry = call.state.application.registry();
     let version = registry.resolve(&model, &selector).await;
     let version = version.map_err(|error| target::about_the_model(error.into()))?;
-    if version.proof.language.is_none() {
+    if !serves_texts(&version) {
         return Err(target::unknown(&id));
     }
     json(StatusCode::OK, &object(&id, &registry.model(&model).await?))
+}
+
+/// Whether it is a language model or an encoder.
+fn serves_texts(version: &VersionRecord) -> bool {
+    let proof = &version.proof;
+    let has_file = |path: &str| version.files.iter().any(|file| file.path.as_str() == path);
+    proof.language.is_some() || yard_encoders::is_encoder(&proof.signature, &proof.main, has_file)
 }
 
 fn object(id: &str, model: &ModelRecord) -> ModelObject {

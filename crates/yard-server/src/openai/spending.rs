@@ -7,6 +7,7 @@ use std::sync::{
 
 use yard_access::TokenReservation;
 use yard_language::Answer;
+use yard_types::ModelName;
 
 use super::target::Target;
 use crate::{clock, dispatch::OwnedCall, failure::Failure};
@@ -43,10 +44,19 @@ impl Spending {
         prompts: u64,
         answers: u64,
     ) -> Result<Arc<Self>, Failure> {
+        Self::reserve_for(call, target.lease.model(), prompts, answers)
+    }
+
+    /// The same for a model that is asked in another way.
+    pub(super) fn reserve_for(
+        call: &OwnedCall,
+        model: &ModelName,
+        prompts: u64,
+        answers: u64,
+    ) -> Result<Arc<Self>, Failure> {
         let access = call.state.application.access();
         let tokens = prompts.saturating_add(answers);
-        let reservation =
-            access.reserve_tokens(&call.principal, target.lease.model(), tokens, clock::now())?;
+        let reservation = access.reserve_tokens(&call.principal, model, tokens, clock::now())?;
         Ok(Arc::new(Self { reservation, prompts, read: AtomicU64::new(0), written: AtomicU64::new(0) }))
     }
 

@@ -27,18 +27,38 @@ pub(crate) const ROUTES: &[Route] = &[
     v2_post("/v2/repository/models/{model}/unload", E::UnloadModel, "Unload a model").finishes().needs(LoadUnload),
 
     // === OpenAI's API, at both places where clients look for it. The handler asks about the model that the body names. ===
-    openai_get("/v1/models", E::ListOpenAiModels, "Language models that the key may use").needs(ListModels),
-    openai_get("/v1/models/{id}", E::ShowOpenAiModel, "One language model").needs(ListModels),
+    openai_get("/v1/models", E::ListOpenAiModels, "Language models and encoders that the key may use").needs(ListModels),
+    openai_get("/v1/models/{id}", E::ShowOpenAiModel, "One language model or encoder").needs(ListModels),
     openai_post("/v1/chat/completions", E::ChatCompletions, "The next message of a chat").needs(Predict),
     openai_post("/v1/completions", E::Completions, "How a text goes on").needs(Predict),
     openai_post("/v1/responses", E::Responses, "The next items of a conversation, of which nothing is kept").needs(Predict),
     openai_post("/v1/embeddings", E::Embeddings, "Texts as rows of numbers").needs(Predict),
-    openai_get("/openai/v1/models", E::ListOpenAiModels, "Language models that the key may use").needs(ListModels),
-    openai_get("/openai/v1/models/{id}", E::ShowOpenAiModel, "One language model").needs(ListModels),
+    openai_post("/v1/rerank", E::Rerank, "Documents in the order in which they answer a query").needs(Predict),
+    openai_get("/openai/v1/models", E::ListOpenAiModels, "Language models and encoders that the key may use").needs(ListModels),
+    openai_get("/openai/v1/models/{id}", E::ShowOpenAiModel, "One language model or encoder").needs(ListModels),
     openai_post("/openai/v1/chat/completions", E::ChatCompletions, "The next message of a chat").needs(Predict),
     openai_post("/openai/v1/completions", E::Completions, "How a text goes on").needs(Predict),
     openai_post("/openai/v1/responses", E::Responses, "The next items of a conversation, of which nothing is kept").needs(Predict),
     openai_post("/openai/v1/embeddings", E::Embeddings, "Texts as rows of numbers").needs(Predict),
+    openai_post("/openai/v1/rerank", E::Rerank, "Documents in the order in which they answer a query").needs(Predict),
+    openai_post("/v1/files", E::CreateBatchFile, "Upload the input of a batch").takes(Body::File).needs(Predict),
+    openai_get("/v1/files", E::ListBatchFiles, "The key's files, newest first").needs(Predict),
+    openai_get("/v1/files/{file}", E::ShowBatchFile, "One file").needs(Predict),
+    openai_delete("/v1/files/{file}", E::RemoveBatchFile, "Delete a file").needs(Predict),
+    openai_get("/v1/files/{file}/content", E::ReadBatchFile, "The bytes of a file").needs(Predict),
+    openai_post("/v1/batches", E::CreateBatch, "Have the requests of a file answered in the background").finishes().needs(Predict),
+    openai_get("/v1/batches", E::ListBatches, "The key's batches, newest first").needs(Predict),
+    openai_get("/v1/batches/{batch}", E::ShowBatch, "One batch").needs(Predict),
+    openai_post("/v1/batches/{batch}/cancel", E::CancelBatch, "Call a batch off; what is done is kept").takes(Body::Nothing).finishes().needs(Predict),
+    openai_post("/openai/v1/files", E::CreateBatchFile, "Upload the input of a batch").takes(Body::File).needs(Predict),
+    openai_get("/openai/v1/files", E::ListBatchFiles, "The key's files, newest first").needs(Predict),
+    openai_get("/openai/v1/files/{file}", E::ShowBatchFile, "One file").needs(Predict),
+    openai_delete("/openai/v1/files/{file}", E::RemoveBatchFile, "Delete a file").needs(Predict),
+    openai_get("/openai/v1/files/{file}/content", E::ReadBatchFile, "The bytes of a file").needs(Predict),
+    openai_post("/openai/v1/batches", E::CreateBatch, "Have the requests of a file answered in the background").finishes().needs(Predict),
+    openai_get("/openai/v1/batches", E::ListBatches, "The key's batches, newest first").needs(Predict),
+    openai_get("/openai/v1/batches/{batch}", E::ShowBatch, "One batch").needs(Predict),
+    openai_post("/openai/v1/batches/{batch}/cancel", E::CancelBatch, "Call a batch off; what is done is kept").takes(Body::Nothing).finishes().needs(Predict),
     openai_post("/tokenize", E::Tokenize, "The tokens of a text or a chat").needs(Predict),
     openai_post("/detokenize", E::Detokenize, "The text of tokens").needs(Predict),
 
@@ -218,6 +238,10 @@ const fn openai_get(pattern: &'static str, endpoint: E, summary: &'static str) -
 
 const fn openai_post(pattern: &'static str, endpoint: E, summary: &'static str) -> Unguarded {
     openai_errors(post(pattern, endpoint, summary)).takes(Body::Prompt)
+}
+
+const fn openai_delete(pattern: &'static str, endpoint: E, summary: &'static str) -> Unguarded {
+    openai_errors(delete(pattern, endpoint, summary))
 }
 
 const fn call(pattern: &'static str, summary: &'static str) -> Unguarded {

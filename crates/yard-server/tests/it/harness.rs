@@ -109,7 +109,7 @@ impl TestServer {
         let access = Arc::new(access.with_usage_store(usage, now()).await.unwrap());
         let admin = access.ensure_admin_key(now(), |_| Ok(())).await.unwrap().unwrap();
         let queue_defaults = setting.serving.queue.clone();
-        let source = Arc::new(RegistrySource::new(registry.clone(), queue_defaults.clone()));
+        let source = Arc::new(RegistrySource::new(registry.clone(), queue_defaults.clone(), 16_384));
         let stamps = engines.iter().map(|engine| {
             let info = engine.info();
             EngineStamp { name: info.name.to_owned(), version: info.version }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails should stop")]
 
+mod batches;
 mod bodies;
 mod data_sets;
 mod gate;

@@ -186,7 +186,7 @@ async fn serving_options_are_kept_with_the_model() {
     let path = "/api/v1/models/digits/serving";
     assert_eq!(server.get(path).await.expect(200).json(), json!({}));
     let put = |body: Value| send(server.request(Method::PUT, path).json(&body));
-    let options = json!({"max_batch": 8, "timeout_milliseconds": 500});
+    let options = json!({"max_batch": 8, "timeout_milliseconds": 500, "share_prefixes": true});
     assert_eq!(put(options.clone()).await.expect(200).json(), options);
     assert_eq!(server.get("/api/v1/models/digits").await.expect(200).json()["serving"], options);
     assert_eq!(server.get("/v2/models/digits/config").await.expect(200).json()["max_batch_size"], 8);
@@ -258,18 +258,26 @@ async fn keys_are_listed_without_their_secrets() {
 #[tokio::test]
 async fn budgets_of_tokens_are_shown_and_usage_is_told_to_whom_it_concerns() {
     let server = TestServer::start().await;
-    let budget = json!({"name": "app", "role": "consumer", "tokens_per_day": 100, "tokens_per_request": 40});
+    let budget = json!({"name": "app", "role": "consumer", "tokens_per_day": 100, "tokens_per_request": 40, "weight": 3});
     let secret = server.key(budget).await;
     let listed = server.get("/api/v1/keys").await.expect(200).json();
     let key = listed["keys"].as_array().unwrap().iter().find(|key| key["name"] == "app").unwrap().clone();
     assert_eq!((&key["tokens_per_day"], &key["tokens_per_request"]), (&json!(100), &json!(40)));
     assert_eq!(key.get("tokens_per_minute"), None);
-    let none = json!({"name": "k", "role": "consumer", "tokens_per_month": 0});
-    server.post("/api/v1/keys", none).await.expect(400);
+    assert_eq!((&key["weight"], &listed["keys"][0]["weight"]), (&json!(3), &json!(1)));
+    let rotated = format!("/api/v1/keys/{}/rotate", key["id"].as_str().unwrap());
+    let rotated = server.post(&rotated, json!({"grace_seconds": 3600})).await.expect(200).json();
+    assert_eq!(rotated["key"]["weight"], 3);
+    for (name, value) in [("tokens_per_month", 0), ("weight", 0), ("weight", 1_001)] {
+        let mut wrong = json!({"name": "k", "role": "consumer"});
+        wrong[name] = json!(value);
+        server.post("/api/v1/keys", wrong).await.expect(400);
+    }
 
-    assert_eq!(server.get("/api/v1/usage").await.expect(200).json(), json!({"usage": []}));
+    let nothing = json!({"usage": [], "truncated": false});
+    assert_eq!(server.get("/api/v1/usage").await.expect(200).json(), nothing);
     let own = server.bare(Method::GET, "/api/v1/usage?from=2026-01-01&to=2026-12-31").bearer_auth(&secret);
-    assert_eq!(send(own).await.expect(200).json(), json!({"usage": []}));
+    assert_eq!(send(own).await.expect(200).json(), nothing);
     for query in ["from=2026-02-30", "from=2026-02-02&to=2026-02-01", "day=2026-02-01"] {
         server.get(&format!("/api/v1/usage?{query}")).await.expect(400);
     }

@@ -243,9 +243,13 @@ async fn changed_options_reach_a_loaded_version() {
     world.add(&version("m", 1), Behaviour::light());
     let serving = world.serve(settings());
     serving.start_all().await.unwrap();
-    world.tune("m", QueueOptions { max_batch: 1.try_into().unwrap(), ..settings().queue });
+    let before = serving.find("m", &PRODUCTION).unwrap();
+    assert!(!before.shares_prefixes(), "nothing is shared unless the options say so");
+    let own = QueueOptions { max_batch: 1.try_into().unwrap(), share_prefixes: true, ..settings().queue };
+    world.tune("m", own);
     serving.refresh(&name("m")).await.unwrap();
     let lease = serving.find("m", &PRODUCTION).unwrap();
+    assert!(lease.shares_prefixes() && before.shares_prefixes());
     let context = RequestContext::default();
     let (first, second) =
         tokio::join!(lease.predict(rows(&[1.0]), context), lease.predict(rows(&[2.0]), context));

@@ -7,6 +7,7 @@ mod chaos;
 mod failures;
 mod lifecycle;
 mod limits;
+mod memory;
 mod shutdown;
 mod swap;
 mod world;

@@ -44,6 +44,8 @@ pub(crate) struct Behaviour {
     pub(crate) joining_allowed: bool,
     pub(crate) single_run: Option<Duration>,
     pub(crate) load_fails: bool,
+    /// What its plan says that it takes.
+    pub(crate) memory_bytes: u64,
     /// Answers one row, however many came.
     pub(crate) mixes_rows: bool,
     /// Whether runs and loads pass the gate of the world.
@@ -58,6 +60,7 @@ impl Behaviour {
             joining_allowed: true,
             single_run: Some(Duration::from_millis(1)),
             load_fails: false,
+            memory_bytes: 0,
             mixes_rows: false,
             gated_runs: false,
             gated_loads: false,
@@ -94,6 +97,8 @@ pub(crate) struct World {
     pub(crate) loads: AtomicUsize,
     pub(crate) plans: AtomicUsize,
     pub(crate) models_alive: AtomicUsize,
+    /// The most that were alive at once.
+    pub(crate) most_alive: AtomicUsize,
     pub(crate) guards_alive: AtomicUsize,
 }
 
@@ -193,6 +198,7 @@ impl World {
             loads: AtomicUsize::new(0),
             plans: AtomicUsize::new(0),
             models_alive: AtomicUsize::new(0),
+            most_alive: AtomicUsize::new(0),
             guards_alive: AtomicUsize::new(0),
         };
         (Arc::new(world), receiver)
@@ -296,6 +302,7 @@ impl ModelSource for TestSource {
             engine: "test".to_owned(),
             joining_allowed: behaviour.joining_allowed,
             single_run: behaviour.single_run,
+            memory_bytes: behaviour.memory_bytes,
             package_guard: Box::new(Guard(Arc::clone(&self.0))),
         })
     }
@@ -321,7 +328,8 @@ impl Engine for TestEngine {
         if behaviour.load_fails {
             return Err(LoadError::Refused { engine: "test", reason: "it was told to".to_owned() });
         }
-        self.0.models_alive.fetch_add(1, Ordering::SeqCst);
+        let alive = self.0.models_alive.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.most_alive.fetch_max(alive, Ordering::SeqCst);
         let shape = Some(vec![Dim::Symbol("batch".to_owned()), Dim::Fixed(2)]);
         let spec = |name: &str| TensorSpec {
             name: name.to_owned(),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sqlx::{Row, Sqlite, Transaction, sqlite::SqliteRow};
 use yard_access::{
     AccessStoreError, AllowedModels, KeyId, KeyRecord, KeyStore, ModelPattern, NewAuditEntry, PreviousSecret,
-    RateLimit, Role, SecretHash, StoredKey, TokenBudget,
+    QueueWeight, RateLimit, Role, SecretHash, StoredKey, TokenBudget,
 };
 use yard_types::Timestamp;
 
@@ -126,8 +126,8 @@ async fn insert_key_row(
         "INSERT INTO access_keys (
              id, name, role, all_models, requests_per_minute, burst, created_at, expires_at, rotated_at, revoked_at,
              secret_sha256, previous_sha256, previous_valid_until,
-             tokens_per_minute, tokens_per_day, tokens_per_month, tokens_per_request
-         ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             tokens_per_minute, tokens_per_day, tokens_per_month, tokens_per_request, weight
+         ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(record.id.to_string())
     .bind(&record.name)
@@ -146,6 +146,7 @@ async fn insert_key_row(
     .bind(tokens(record.budget.tokens_per_day)?)
     .bind(tokens(record.budget.tokens_per_month)?)
     .bind(tokens(record.budget.tokens_per_request)?)
+    .bind(record.weight.get())
     .execute(&mut **transaction)
     .await;
     match inserted {
@@ -257,6 +258,7 @@ fn read_key(
         models,
         rate,
         budget,
+        weight: QueueWeight::new(row.try_get("weight").map_err(backend)?).map_err(backend)?,
         created_at: Timestamp(row.try_get("created_at").map_err(backend)?),
         expires_at: moment("expires_at")?,
         rotated_at: moment("rotated_at")?,

@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Instant};
 
 use yard_access::{
-    Access, Actor, AllowedModels, KeyId, KeyStore, NewAuditEntry, NewKey, Role, Rotation, TokenBudget,
-    store_suite::Stores,
+    Access, Actor, AllowedModels, KeyId, KeyStore, NewAuditEntry, NewKey, QueueWeight, Role, Rotation,
+    TokenBudget, store_suite::Stores,
 };
 use yard_types::Timestamp;
 
@@ -62,6 +62,7 @@ async fn no_secret_is_in_the_database() {
         models: AllowedModels::parse(["digits"]).unwrap(),
         rate: None,
         budget: TokenBudget::default(),
+        weight: QueueWeight::default(),
         expires_at: None,
     };
     let created = access.create_key(new, &Actor::system("test"), Timestamp(1)).await.unwrap();

@@ -14,8 +14,11 @@ use yard_types::VersionNumber;
 
 use crate::columns::{backend, unusable};
 
-/// The first format of each of the columns, and the only one of all but proofs.
+/// The first format of each of the columns, and the only one of all but proofs and serving options.
 const FORMAT: u32 = 1;
+/// The format of serving options that share what was computed for one key: the first one, and that they do. A program that
+/// does not know it must not serve the model as if nothing had been said.
+const SHARING_FORMAT: u32 = 2;
 
 /// Reads the number alone.
 #[derive(Deserialize)]
@@ -37,6 +40,9 @@ struct StoredServing {
     background_queue: Option<NonZeroUsize>,
     workers: Option<NonZeroUsize>,
     timeout_ns: Option<u64>,
+    /// There in [`SHARING_FORMAT`], and in no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    share_prefixes: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,18 +57,23 @@ struct StoredProvenance {
 
 pub(super) fn serving_to_json(options: &ServingOptions) -> Result<String, StoreError> {
     write(&StoredServing {
-        format: FORMAT,
+        format: if options.share_prefixes { SHARING_FORMAT } else { FORMAT },
         max_batch: options.max_batch,
         max_queue_delay_ns: options.max_queue_delay.map(nanoseconds),
         interactive_queue: options.queue_length.interactive,
         background_queue: options.queue_length.background,
         workers: options.workers,
         timeout_ns: options.timeout.map(nanoseconds),
+        share_prefixes: options.share_prefixes.then_some(true),
     })
 }
 
 pub(super) fn serving_from_json(text: &str) -> Result<ServingOptions, StoreError> {
-    let stored: StoredServing = read("serving_json", text)?;
+    let stored: StoredServing = read_one_of(&[FORMAT, SHARING_FORMAT], "serving_json", text)?;
+    if stored.share_prefixes.is_some() != (stored.format == SHARING_FORMAT) {
+        let message = format!("format {} and what it says of sharing do not agree", stored.format);
+        return Err(unusable("serving_json", message));
+    }
     Ok(ServingOptions {
         max_batch: stored.max_batch,
         max_queue_delay: stored.max_queue_delay_ns.map(Duration::from_nanos),
@@ -72,6 +83,7 @@ pub(super) fn serving_from_json(text: &str) -> Result<ServingOptions, StoreError
         },
         workers: stored.workers,
         timeout: stored.timeout_ns.map(Duration::from_nanos),
+        share_prefixes: stored.share_prefixes.unwrap_or_default(),
     })
 }
 
@@ -101,7 +113,8 @@ pub(super) fn proof_to_json(proof: &ProofRecord) -> Result<String, StoreError> {
 }
 
 pub(super) fn proof_from_json(text: &str) -> Result<ProofRecord, StoreError> {
-    let stored: proof::StoredProof = read_one_of(&[FORMAT, proof::LANGUAGE_FORMAT], "proof_json", text)?;
+    let known = [FORMAT, proof::LANGUAGE_FORMAT, proof::POSITION_FORMAT];
+    let stored: proof::StoredProof = read_one_of(&known, "proof_json", text)?;
     stored.into_record().map_err(|error| unusable("proof_json", error))
 }
 

@@ -135,7 +135,11 @@ pub(super) async fn referenced_digests(database: &Database) -> Result<Vec<Digest
          UNION
          SELECT digest FROM data_set_files
          UNION
-         SELECT digest FROM data_set_draft_files",
+         SELECT digest FROM data_set_draft_files
+         UNION
+         SELECT digest FROM batch_files
+         UNION
+         SELECT input_digest FROM batches WHERE ended_at IS NULL",
     )
     .fetch_all(database.reader())
     .await

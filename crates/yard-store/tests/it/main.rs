@@ -4,6 +4,7 @@
 
 mod aliases;
 mod artifacts;
+mod batches;
 mod data_sets;
 mod garbage;
 mod integrity;

@@ -20,7 +20,8 @@ use crate::{
 };
 
 const MODEL: &str = "assistant";
-const QUESTION: &str = "What is the capital of France?";
+/// The smallest models answer it well only when they are told how long an answer should be.
+const QUESTION: &str = "What is the capital of France? Answer with one word.";
 const ORDER: &str = "Describe Paris as JSON.";
 const SCHEMA: &str = r#"{
   "type": "object",

@@ -129,6 +129,7 @@ fn a_language_model_reads_like_this() {
         chat_template: Some("file".into()),
         tokens_per_second: Some(61.34),
         weight_bytes: 88 << 20,
+        position_bytes: Some(23_040),
     });
     passport.signature = SignatureBody { inputs: vec![], outputs: vec![] };
     passport.proof.engine = EngineBody { name: "modelyard-llm".into(), version: "0.1.0".into() };

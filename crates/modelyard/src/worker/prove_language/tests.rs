@@ -61,6 +61,8 @@ fn the_proof_says_what_the_model_is_made_of() {
     let language = report.language.unwrap();
     assert!(language.tokens_per_second.is_some_and(|rate| rate > 1.0), "{language:?}");
     assert!(language.weight_bytes > 50_000, "{language:?}");
+    // Two layers with two heads of 16 keys and 16 values each, of two bytes.
+    assert_eq!(language.position_bytes, Some(2 * 2 * 32 * 2));
     let expected = LanguageReport {
         architecture: "llama".to_owned(),
         parameters,

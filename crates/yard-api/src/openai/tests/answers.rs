@@ -148,6 +148,18 @@ fn embeddings_are_numbers_or_the_base64_of_their_bytes() {
 }
 
 #[test]
+fn results_of_a_ranking_have_their_form() {
+    let results = vec![RerankResult::new(1, 0.75, Some("a".to_owned())), RerankResult::new(0, 0.5, None)];
+    check(
+        &RerankAnswer::new("rerank-1", "m", results, 3),
+        concat!(
+            r#"{"id":"rerank-1","model":"m","results":[{"index":1,"relevance_score":0.75,"document":{"text":"a"}},"#,
+            r#"{"index":0,"relevance_score":0.5}],"usage":{"prompt_tokens":3,"total_tokens":3}}"#,
+        ),
+    );
+}
+
+#[test]
 fn models_tokens_and_errors_have_their_forms() {
     check(
         &ModelList::new(vec![ModelObject::new("m", 7, "modelyard")]),

@@ -176,6 +176,20 @@ const EMBEDDINGS: &[Case] = &[
     ("truncate", "{}", &["true", "false"], &["\"END\""]),
 ];
 
+const RERANK: &[Case] = &[
+    ("model", "{}", &["\"m\""], &["3", "\"\""]),
+    ("query", "{}", &["\"who\""], &["\"\"", "3", "[\"who\"]"]),
+    (
+        "documents",
+        "{}",
+        &["[\"a\"]", r#"[{"text":"a"},"b"]"#],
+        &["[]", "\"a\"", "[\"\"]", "[1]", "[{}]", r#"[{"text":1}]"#, r#"[{"text":"a","title":"b"}]"#],
+    ),
+    ("top_n", "{}", &["1", "3"], &["0", "-1", "1.5", "\"1\""]),
+    ("return_documents", "{}", &["true", "false"], &["1"]),
+    ("truncate", "{}", &["true", "false"], &["\"END\""]),
+];
+
 const CHAT_TO_COUNT: &str = r#"{"input":null,"messages":[{"role":"user","content":"hi"}]}"#;
 
 const TOKENIZE: &[Case] = &[
@@ -203,6 +217,7 @@ fn cases(route: Route) -> Vec<&'static Case> {
         Route::Completions => (GENERATION, COMPLETIONS),
         Route::Responses => (super::responses::CASES, &[]),
         Route::Embeddings => (EMBEDDINGS, &[]),
+        Route::Rerank => (RERANK, &[]),
         Route::Tokenize => (TOKENIZE, &[]),
         Route::Detokenize => (DETOKENIZE, &[]),
     };
@@ -371,6 +386,7 @@ fn lists_have_an_end() {
     check(Route::Completions, "prompt", 64, json!("a"));
     check(Route::Responses, "input", 4096, json!({ "role": "user", "content": "a" }));
     check(Route::Embeddings, "input", 2048, json!([1]));
+    check(Route::Rerank, "documents", 2048, json!("a"));
     check(Route::Detokenize, "tokens", 1_048_576, json!(1));
     let biases = |count: usize| -> Value {
         (0..count).map(|token| (token.to_string(), json!(1))).collect::<Map<_, _>>().into()

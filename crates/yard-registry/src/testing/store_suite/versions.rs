@@ -134,6 +134,7 @@ pub async fn serving_options_are_kept_with_the_model(store: Store) {
         },
         workers: NonZeroUsize::new(2),
         timeout: Some(Duration::from_millis(1500)),
+        share_prefixes: true,
     };
     let missing = store.set_serving_options(&model("m"), &options).await;
     assert!(matches!(missing, Err(StoreError::Missing(_))));

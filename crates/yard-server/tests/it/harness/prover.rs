@@ -78,6 +78,7 @@ fn language_model(task: &ProofTask) -> ProofRecord {
             chat_template: None,
             tokens_per_second: Some(61.5),
             weight_bytes: 1060,
+            position_bytes: None,
         }),
     }
 }

@@ -10,6 +10,8 @@ use super::{FORMAT, nanoseconds};
 
 /// The format of the proof of a language model: the first one, and what the model is made of.
 pub(super) const LANGUAGE_FORMAT: u32 = 2;
+/// As [`LANGUAGE_FORMAT`], and what keys and values of a token take.
+pub(super) const POSITION_FORMAT: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +26,7 @@ pub(super) struct StoredProof {
     golden_samples: usize,
     single_run_ns: Option<u64>,
     memory_bytes: u64,
-    /// There in [`LANGUAGE_FORMAT`], and in no other.
+    /// There in [`LANGUAGE_FORMAT`] and [`POSITION_FORMAT`], and in no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     language: Option<StoredLanguage>,
 }
@@ -43,6 +45,9 @@ struct StoredLanguage {
     /// A text, which keeps every bit.
     tokens_per_second: Option<String>,
     weight_bytes: u64,
+    /// There in [`POSITION_FORMAT`], and in no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    position_bytes: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,7 +99,11 @@ type Unusable = Box<dyn std::error::Error + Send + Sync>;
 impl StoredProof {
     pub(super) fn from_record(proof: &ProofRecord) -> Self {
         Self {
-            format: if proof.language.is_some() { LANGUAGE_FORMAT } else { FORMAT },
+            format: match &proof.language {
+                None => FORMAT,
+                Some(language) if language.position_bytes.is_none() => LANGUAGE_FORMAT,
+                Some(_) => POSITION_FORMAT,
+            },
             engine: StoredEngine { name: proof.engine.name.clone(), version: proof.engine.version.clone() },
             main: proof.main.to_string(),
             inputs: proof.signature.inputs.iter().map(StoredTensor::from_spec).collect(),
@@ -117,7 +126,12 @@ impl StoredProof {
     }
 
     pub(super) fn into_record(self) -> Result<ProofRecord, Unusable> {
-        if self.language.is_some() != (self.format == LANGUAGE_FORMAT) {
+        let says = match &self.language {
+            None => FORMAT,
+            Some(language) if language.position_bytes.is_none() => LANGUAGE_FORMAT,
+            Some(_) => POSITION_FORMAT,
+        };
+        if says != self.format {
             return Err(
                 format!("format {} and what it says of a language model do not agree", self.format).into()
             );
@@ -157,6 +171,7 @@ impl StoredLanguage {
             chat_template: record.chat_template.clone(),
             tokens_per_second: record.tokens_per_second.map(|rate| format!("{rate:?}")),
             weight_bytes: record.weight_bytes,
+            position_bytes: record.position_bytes,
         }
     }
 
@@ -172,6 +187,7 @@ impl StoredLanguage {
             chat_template: self.chat_template,
             tokens_per_second: self.tokens_per_second.map(|rate| rate.parse()).transpose()?,
             weight_bytes: self.weight_bytes,
+            position_bytes: self.position_bytes,
         })
     }
 }

@@ -15,9 +15,21 @@ fn the_first_format_of_serving_options_is_read() {
         queue_length: QueueClassLimits { interactive: NonZeroUsize::new(128), background: None },
         workers: NonZeroUsize::new(2),
         timeout: Some(Duration::from_secs(5)),
+        share_prefixes: false,
     };
     assert_eq!(serving_from_json(sample).unwrap(), options);
     assert_eq!(serving_to_json(&options).unwrap(), sample);
+}
+
+#[test]
+fn the_second_format_of_serving_options_is_read() {
+    let sample = r#"{"format":2,"max_batch":null,"max_queue_delay_ns":null,"interactive_queue":null,"background_queue":null,"workers":null,"timeout_ns":null,"share_prefixes":true}"#;
+    let options = ServingOptions { share_prefixes: true, ..ServingOptions::default() };
+    assert_eq!(serving_from_json(sample).unwrap(), options);
+    assert_eq!(serving_to_json(&options).unwrap(), sample);
+    for (right, wrong) in [(r#""format":2"#, r#""format":1"#), (r#","share_prefixes":true"#, "")] {
+        assert!(serving_from_json(&sample.replace(right, wrong)).is_err(), "{wrong}");
+    }
 }
 
 #[test]
@@ -98,12 +110,44 @@ fn the_second_format_of_proofs_is_read() {
         chat_template: Some("chatml".into()),
         tokens_per_second: Some(61.3),
         weight_bytes: 88_000_000,
+        position_bytes: None,
     };
     let proof = proof_from_json(sample).unwrap();
     assert_eq!(proof.language, Some(language));
     assert_eq!(proof_to_json(&proof).unwrap(), sample);
     let other_format = sample.replace(r#""format":2"#, r#""format":1"#);
     assert!(proof_from_json(&other_format).is_err(), "the first format knows no language models");
+}
+
+#[test]
+fn the_third_format_of_proofs_is_read() {
+    let sample = concat!(
+        r#"{"format":3,"engine":{"name":"modelyard-llm","version":"0.1.0"},"main":"m.gguf","inputs":[],"outputs":[],"#,
+        r#""joining":{"refused":{"reason":"a language model"}},"warm_up":{"skipped":{"reason":"it wrote"}},"#,
+        r#""golden_samples":0,"single_run_ns":null,"memory_bytes":7,"language":{"architecture":"qwen2","#,
+        r#""parameters":494032768,"context":32768,"vocabulary":151936,"width":896,"quantization":"Q4_0","#,
+        r#""tokenizer":"byte pairs","chat_template":null,"tokens_per_second":null,"weight_bytes":352000000,"#,
+        r#""position_bytes":12288}}"#
+    );
+    let language = LanguageRecord {
+        architecture: "qwen2".into(),
+        parameters: 494_032_768,
+        context: 32_768,
+        vocabulary: 151_936,
+        width: 896,
+        quantization: "Q4_0".into(),
+        tokenizer: "byte pairs".into(),
+        chat_template: None,
+        tokens_per_second: None,
+        weight_bytes: 352_000_000,
+        position_bytes: Some(12_288),
+    };
+    let proof = proof_from_json(sample).unwrap();
+    assert_eq!(proof.language, Some(language));
+    assert_eq!(proof_to_json(&proof).unwrap(), sample);
+    for (right, wrong) in [(r#""format":3"#, r#""format":2"#), (r#","position_bytes":12288"#, "")] {
+        assert!(proof_from_json(&sample.replace(right, wrong)).is_err(), "{wrong}");
+    }
 }
 
 // === what does not fit ===
@@ -130,11 +174,12 @@ prop_compose! {
         numbers in any::<[u64; 5]>(),
         chat_template in prop::option::of(".{0,8}"),
         tokens_per_second in prop::option::of(prop::num::f64::POSITIVE),
+        position_bytes in any::<Option<u64>>(),
     ) -> LanguageRecord {
         let [parameters, context, vocabulary, width, weight_bytes] = numbers;
         LanguageRecord {
             architecture, parameters, context, vocabulary, width, quantization, tokenizer, chat_template,
-            tokens_per_second, weight_bytes,
+            tokens_per_second, weight_bytes, position_bytes,
         }
     }
 }
