@@ -43,6 +43,9 @@ const MOST_PATTERNS_TOGETHER: usize = 6;
 const MOST_PARTS: usize = 20_000;
 /// The time for an object grows with the square of its keys.
 const MOST_KEYS: usize = 1_000;
+/// The library counts bounds in 64 bits, and turns their signs: the largest number below 2^63 that 64 bits of floating
+/// point have.
+const LARGEST_BOUND: i64 = 9_223_372_036_854_774_784;
 
 /// A schema that the library may read.
 pub(super) fn read(text: &str) -> Result<Value, ConstraintError> {
@@ -50,7 +53,8 @@ pub(super) fn read(text: &str) -> Result<Value, ConstraintError> {
         problem: error::cut(&problem.to_string()),
     };
     // Nesting is bounded by the reader.
-    let schema: Value = serde_json::from_str(text).map_err(|problem| malformed(&problem))?;
+    let mut schema: Value = serde_json::from_str(text).map_err(|problem| malformed(&problem))?;
+    narrow(&mut schema);
     check(&schema)?;
     match schema {
         Value::Bool(false) => {
@@ -77,6 +81,28 @@ pub(super) fn check_embedded(grammar: &str) -> Result<(), ConstraintError> {
         return Err(ConstraintError::Malformed { problem: format!("the schema behind %json: {problem}") });
     }
     Ok(())
+}
+
+/// Brings bounds that are too far out nearer: what keeps to the narrower ones keeps to the schema.
+fn narrow(schema: &mut Value) {
+    match schema {
+        Value::Object(keys) => {
+            for (key, value) in keys {
+                match (key.as_str(), value.as_f64()) {
+                    ("enum" | "const" | "default" | "examples", _) => {}
+                    ("minimum" | "exclusiveMinimum", Some(bound)) if bound < -(LARGEST_BOUND as f64) => {
+                        *value = Value::from(-LARGEST_BOUND);
+                    }
+                    ("maximum" | "exclusiveMaximum", Some(bound)) if bound > LARGEST_BOUND as f64 => {
+                        *value = Value::from(LARGEST_BOUND);
+                    }
+                    _ => narrow(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(narrow),
+        _ => {}
+    }
 }
 
 fn check(schema: &Value) -> Result<(), ConstraintError> {
@@ -156,6 +182,12 @@ impl Walk {
                         let problem = format!("'multipleOf' {divisor} is not supported");
                         return Err(ConstraintError::Unsupported { place: error::cut(place), problem });
                     }
+                }
+                ("minimum" | "exclusiveMinimum" | "maximum" | "exclusiveMaximum", Value::Number(bound))
+                    if bound.as_f64().is_none_or(|bound| bound.abs() > LARGEST_BOUND as f64) =>
+                {
+                    let problem = format!("'{key}' {bound} is further from 0 than {LARGEST_BOUND}");
+                    return Err(ConstraintError::Unsupported { place: error::cut(place), problem });
                 }
                 ("$ref", Value::String(reference)) if !reference.starts_with('#') => {
                     let problem = format!("'$ref' leads out of the schema, to '{}'", error::cut(reference));

@@ -110,6 +110,8 @@ fn hostile() -> Vec<(String, Grammar)> {
         "an impossible number",
         "{\"type\":\"number\",\"minimum\":1e308,\"multipleOf\":1e-300}".to_owned(),
     );
+    schema("wide bounds", "{\"type\":\"integer\",\"minimum\":-1e300,\"maximum\":1e300}".to_owned());
+    schema("wide bounds of numbers", "{\"type\":\"number\",\"minimum\":-1e300,\"maximum\":1e300}".to_owned());
     schema("multiples together", r#"{"allOf":[{"multipleOf":99999989},{"multipleOf":99999971}]}"#.to_owned());
     schema("multiples", "{\"type\":\"integer\",\"multipleOf\":999999937}".to_owned());
     schema("too long a schema", format!("{{\"title\":\"{}\"}}", "a".repeat(200_000)));

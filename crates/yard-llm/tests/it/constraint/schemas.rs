@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::judge::Judge;
 use super::*;
 
-pub(super) const SCHEMAS: [(&str, &str); 36] = [
+pub(super) const SCHEMAS: [(&str, &str); 37] = [
     ("object", r#"{"type":"object"}"#),
     ("string", r#"{"type":"string"}"#),
     ("string lengths", r#"{"type":"string","minLength":3,"maxLength":9}"#),
@@ -19,6 +19,10 @@ pub(super) const SCHEMAS: [(&str, &str); 36] = [
     ("email", r#"{"type":"string","format":"email","maxLength":40}"#),
     ("integer", r#"{"type":"integer"}"#),
     ("integer range", r#"{"type":"integer","minimum":-17,"maximum":2024}"#),
+    (
+        "integers of 64 bits",
+        r#"{"type":"integer","minimum":-9223372036854775808,"maximum":9223372036854775807}"#,
+    ),
     ("number range", r#"{"type":"number","exclusiveMinimum":-1.5,"maximum":10.25}"#),
     ("multiple", r#"{"type":"integer","multipleOf":7,"minimum":0,"maximum":7000}"#),
     ("boolean", r#"{"type":"boolean"}"#),
@@ -160,6 +164,10 @@ fn what_cannot_be_kept_to_is_named_with_its_place() {
     check(
         r#"{"items":{"type":"integer","multipleOf":999999937}}"#,
         "#/items: 'multipleOf' 999999937 is not supported",
+    );
+    check(
+        r#"{"properties":{"far":{"type":"integer","minimum":1e300}}}"#,
+        "#/properties/far: 'minimum' 1e+300 is further from 0 than 9223372036854774784",
     );
     check("false", "nothing is allowed by the grammar: the schema is false");
 }
