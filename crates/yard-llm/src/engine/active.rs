@@ -11,6 +11,9 @@ use crate::{
     Tokenizer,
 };
 
+/// Most tokens of a text that a grammar leaves no choice about which are run in one step.
+const MOST_FORCED: usize = 16;
+
 /// Everything about a request.
 #[derive(Debug)]
 pub(super) struct Active {
@@ -36,6 +39,8 @@ pub(super) struct Active {
     pub(super) drafts: Drafts,
     /// Tokens that may follow.
     pub(super) guesses: Vec<TokenId>,
+    /// Whether a grammar leaves no other text than that of the guesses.
+    is_forced: bool,
     pub(super) cached: usize,
     pub(super) preemptions: usize,
 }
@@ -90,6 +95,7 @@ impl Active {
             constraint,
             drafts: Drafts::default(),
             guesses: Vec::new(),
+            is_forced: false,
             sequence: None,
             prompt: prompt.len(),
             tokens: prompt,
@@ -131,6 +137,24 @@ impl Active {
     /// Whether it runs and has more than its last token to run.
     pub(super) fn is_reading(&self) -> bool {
         self.sequence.as_ref().is_some_and(|sequence| self.tokens.len() - sequence.len() > 1)
+    }
+
+    /// Puts what may follow into `guesses`: what a grammar leaves no choice about, else what followed the last tokens before.
+    pub(super) fn guess(&mut self) {
+        // An error is kept, and found again when the mask is used.
+        let forced = self.constraint.as_mut().and_then(|constraint| constraint.forced().ok());
+        self.guesses.extend(forced.into_iter().flatten().take(MOST_FORCED));
+        self.is_forced = !self.guesses.is_empty();
+        if !self.is_forced {
+            self.drafts.guess(&self.tokens, &mut self.guesses);
+        }
+    }
+
+    /// Learns how many of the last guesses were right, if they were guesses.
+    pub(super) fn learn(&mut self, guessed: usize, right: usize) {
+        if !self.is_forced {
+            self.drafts.learn(guessed, right);
+        }
     }
 
     pub(super) fn answer_tokens(&self) -> usize {

@@ -3,6 +3,7 @@
 //! Where the last tokens have come before, what followed them then is guessed to follow again (prompt lookup). A step
 //! runs the guesses behind the last token; the sampler then chooses at each place as it would have anyway, and what
 //! was run behind the first wrong guess is thrown away. So an answer is the same with and without guesses, to the token.
+//! Where a grammar leaves one text alone, that is guessed.
 //!
 //! A guess costs about a tenth of a step that would be made anyway, since a step's time goes into reading weights. How
 //! many are made depends on how many were right so far.

@@ -36,9 +36,8 @@ impl Engine {
         let longest = self.longest();
         for active in self.requests.values_mut().filter(|active| is_writing(active)) {
             active.guesses.clear();
-            // What a grammar allows is known one token at a time.
-            if pays && active.constraint.is_none() && active.answer_tokens() > 0 && active.pooling.is_none() {
-                active.drafts.guess(&active.tokens, &mut active.guesses);
+            if pays && active.answer_tokens() > 0 && active.pooling.is_none() {
+                active.guess();
                 // Behind the last token that may be chosen nothing follows.
                 let left = active.stop.tokens_left().unwrap_or(longest).saturating_sub(1);
                 active.guesses.truncate(left.min(longest.saturating_sub(active.tokens.len())));
@@ -228,7 +227,7 @@ impl Engine {
         let written = chosen.count();
         if chosen.guessed > 0 {
             let right = written.saturating_sub(1).min(chosen.guessed);
-            active.drafts.learn(chosen.guessed, right);
+            active.learn(chosen.guessed, right);
             stats.guessed_tokens += chosen.guessed as u64;
             stats.right_guesses += right as u64;
         }

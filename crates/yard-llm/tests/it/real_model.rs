@@ -125,3 +125,27 @@ fn text_that_repeats_what_was_there_is_guessed() {
     assert!(stats.right_guesses > 30, "{stats:?}");
     assert!(stats.steps < stats.written_tokens / 2, "{stats:?}");
 }
+
+#[test]
+fn text_that_a_schema_forces_is_guessed_and_the_same() {
+    let place = Place::new();
+    let vocabulary = ConstraintVocabulary::new(&place.tokenizer).unwrap();
+    let question = "<|im_start|>user\nName three large cities.<|im_end|>\n<|im_start|>assistant\n";
+    let schema = format!(r#"{{"type":"array","minItems":3,"maxItems":3,"items":{SCHEMA}}}"#);
+    let answer = |guesses, seed| {
+        let constraint = Constraint::new(&vocabulary, &Grammar::JsonSchema(schema.clone())).unwrap();
+        let request = Request { constraint: Some(constraint), ..place.request(question, seed) };
+        let mut engine = place.engine(EngineOptions { guesses, ..EngineOptions::with_positions(1024) });
+        engine.submit(request).unwrap();
+        let texts = finish(&mut engine);
+        (texts.into_values().collect::<Vec<_>>(), engine.stats())
+    };
+    let (mut guessed, mut right) = (0, 0);
+    for seed in 0..4 {
+        let (with, stats) = answer(true, seed);
+        assert_eq!(with, answer(false, seed).0);
+        guessed += stats.guessed_tokens;
+        right += stats.right_guesses;
+    }
+    assert!(right > 20 && 2 * right > guessed, "{right} of {guessed} guesses were right");
+}

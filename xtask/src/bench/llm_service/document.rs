@@ -32,7 +32,7 @@ const READING: &str = "\
 - A client asks its next question when the last one is answered; questions are begun for so many seconds, and all answers
   are read to their end. *first token* is the time from connecting to the first text, *between* that from one text to the
   next, *tokens/s* are those of all clients by the time until the last has ended. Where Modelyard guesses right
-  (up to four answers at once, none under a schema), several texts come at once.
+  (up to four answers at once), several texts come at once.
 - *the server's own time* is the processor time of the process that talks to clients, by the tokens written in *private*; the
   model runs in another. Linux counts it in hundredths of a second.
 - Targets are those of the engine less a tenth; a beginning that is known has to make the first token five times sooner, a
