@@ -221,6 +221,30 @@ class Checks:
         assert sorted(names, key=int) == [f"{number}" for number in range(200)], "every line once"
         refused(openai.APIStatusError, lambda: self.client.batches.cancel(made.id), "cancelled")
 
+    def a_batch_that_waits_for_another_is_cancelled_at_once(self):
+        first = self.make([line(f"{number}", asking(number, 64)) for number in range(200)])
+        wait_until(lambda: self.done(first) >= 1, seconds=120)
+        waiting = self.make([line("a", asking(1))])
+        cancelled = self.client.batches.cancel(waiting.id)
+        assert cancelled.status == "cancelled" and cancelled.cancelled_at, cancelled
+        assert cancelled.output_file_id is None and cancelled.error_file_id is None, cancelled
+        assert self.client.batches.retrieve(first.id).status == "in_progress", "the other goes on"
+        self.client.batches.cancel(first.id)
+        self.ended(first, seconds=30)
+
+    def a_long_line_is_told_in_short(self):
+        ended = self.ended(self.make([json.dumps("x" * 1_000_000) + "\n"]))
+        assert ended.status == "failed", ended
+        (problem,) = ended.errors.data
+        assert problem.code == "invalid_json_line" and len(problem.message) <= 200, problem
+
+    def batches_are_counted(self):
+        text = requests.get(f"{self.running.url}/metrics", headers=self.running.headers, timeout=30).text
+        counts = dict(entry.rsplit(" ", 1) for entry in text.splitlines() if not entry.startswith("#"))
+        assert int(counts["modelyard_batches_open"]) >= 0, counts
+        assert int(counts['modelyard_batch_lines_total{outcome="answered"}']) >= 60, counts
+        assert int(counts['modelyard_batch_lines_total{outcome="failed"}']) >= 2, counts
+
     def who_waits_is_answered_first(self):
         made = self.make([line(f"{number}", asking(number, 64)) for number in range(200)])
         wait_until(lambda: self.done(made) >= 1, seconds=120)
@@ -305,6 +329,9 @@ def main():
             checks.bad_lines_fail_the_batch,
             checks.bad_batches_are_refused,
             checks.a_batch_is_cancelled,
+            checks.a_batch_that_waits_for_another_is_cancelled_at_once,
+            checks.a_long_line_is_told_in_short,
+            checks.batches_are_counted,
             checks.who_waits_is_answered_first,
             checks.another_key_sees_nothing,
             checks.a_batch_goes_on_after_a_kill,

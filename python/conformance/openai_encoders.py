@@ -11,6 +11,7 @@ import math
 import pathlib
 import shutil
 import tempfile
+import time
 import unicodedata
 
 import numpy
@@ -176,6 +177,38 @@ def make_cross_encoder(folder):
     return folder
 
 
+def make_classifier(folder):
+    """Three numbers for each text, though the signature does not say that they are three: it might score pairs. No engine
+    can tell before a run, since the three come out of what depends on the input."""
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["ids"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["ids", "mask"], ["real"]),
+        helper.make_node("ReduceSum", ["real", "inner"], ["sums"], keepdims=1),
+        helper.make_node("Size", ["input_ids"], ["size"]),
+        helper.make_node("Mul", ["size", "classes"], ["positive"]),
+        helper.make_node("NonZero", ["positive"], ["numbers"]),
+        helper.make_node("Cast", ["numbers"], ["columns"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["sums", "columns"], ["logits"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    constants = [
+        helper.make_tensor("inner", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("classes", TensorProto.INT64, [3], [1, 2, 3]),
+    ]
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "classes"])
+    graph = helper.make_graph(nodes, "three-classes", inputs, [output], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    folder.mkdir()
+    onnx.save(model, folder / "model.onnx")
+    shutil.copyfile(ENCODERS / "minilm-l3" / "tokenizer.json", folder / "tokenizer.json")
+    return folder
+
+
 def near(one, other):
     one, other = numpy.asarray(one, dtype=numpy.float64), numpy.asarray(other, dtype=numpy.float64)
     return float(one @ other / (numpy.linalg.norm(one) * numpy.linalg.norm(other)))
@@ -249,6 +282,21 @@ class Checks:
         assert near(answer.data[0].embedding, expected) >= 0.9999
         self.refused("dimensions", lambda: self.embed("cat", dimensions=0))
 
+    def a_text_without_end_is_not_read_to_the_end(self):
+        endless = "a " * 4_000_000
+        started = time.monotonic()
+        self.refused("at most 65536", lambda: self.embed(endless), param="input", code="context_length_exceeded")
+        answer = self.embed(["short", endless], extra_body={"truncate": True})
+        assert answer.usage.prompt_tokens == 3 + LONGEST, answer.usage
+        assert time.monotonic() - started < 10, "8 MB would take longer than this"
+
+    def a_classifier_beside_a_tokenizer_is_asked_by_its_tensors(self):
+        ids = {"name": "input_ids", "shape": [1, 3], "datatype": "INT64", "data": [1, 2, 3]}
+        mask = {"name": "attention_mask", "shape": [1, 3], "datatype": "INT64", "data": [1, 1, 1]}
+        outputs = self.post("/v2/models/classifier/infer", {"inputs": [ids, mask]})["outputs"]
+        assert outputs[0]["shape"] == [1, 3] and outputs[0]["data"] == [0, 6, 12], outputs
+        self.refused("/v2/models/classifier/infer", lambda: self.embed("a", model="classifier"), param="model")
+
     def encoders_are_listed_and_write_nothing(self):
         names = {model.id for model in self.client.models.list()}
         assert {"minilm", "minilm-int8", "reranker", "smollm"} <= names and "digits" not in names, names
@@ -319,7 +367,9 @@ class Checks:
         error("'max_tokens_per_doc' is not supported", "max_tokens_per_doc", max_tokens_per_doc=100)
         error("Unrecognized", "best_of", best_of=1)
         error("603 tokens", "documents", query="cat " * 300, documents=["cat " * 300])
-        error("no room", "documents", query="cat " * 600)
+        error("no room", "query", query="cat " * 600)
+        error("at most 131072", "query", query="cat " * 40_000, truncate=True)
+        error("at most 131072", "documents", documents=["cat", "cat " * 40_000])
         error("402 tokens", "documents", model="minilm", documents=["cat " * 400])
         error("402 tokens", "query", model="minilm", query="cat " * 400)
         error("/v2/models/digits/infer", "model", model="digits")
@@ -327,6 +377,8 @@ class Checks:
             "/v1/rerank", {"model": "reranker", "query": "cat", "documents": ["cat " * 600], "truncate": True}
         )
         assert cut["usage"]["prompt_tokens"] == 512, cut
+        many = self.post("/v1/rerank", {"model": "reranker", "query": "cat " * 400, "documents": ["cat"] * 2048})
+        assert many["usage"]["prompt_tokens"] == 2048 * 404, many["usage"]
 
     def a_budget_counts_what_is_read(self):
         made = self.running.run("keys", "create", "reader", "--role", "consumer", "--tokens-per-day", "40")
@@ -369,6 +421,7 @@ def main():
         running.run("push", "minilm", str(ENCODERS / "minilm-l3"))
         running.run("push", "minilm-int8", str(ENCODERS / "minilm-l6-int8"))
         running.run("push", "reranker", str(make_cross_encoder(pathlib.Path(directory) / "reranker")))
+        running.run("push", "classifier", str(make_classifier(pathlib.Path(directory) / "classifier")))
         running.run("push", "smollm", str(LANGUAGE_MODEL))
         running.run("push", "digits", str(DIGITS_MODEL))
         checks = Checks(running)
@@ -377,6 +430,8 @@ def main():
             checks.rows_of_a_model_that_mixes_them_are_computed_one_by_one,
             checks.floats_base64_and_tokens_are_the_same,
             checks.a_text_that_is_too_long_is_refused_or_cut,
+            checks.a_text_without_end_is_not_read_to_the_end,
+            checks.a_classifier_beside_a_tokenizer_is_asked_by_its_tensors,
             checks.encoders_are_listed_and_write_nothing,
             checks.language_models_have_embeddings_as_before,
             checks.documents_are_put_in_order,

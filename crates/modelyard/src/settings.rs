@@ -19,6 +19,7 @@ use yard_serving::ServingSettings;
 #[cfg(test)]
 use load::SettingsError;
 pub(crate) use load::{Sources, load};
+use memory::job_bytes;
 pub(crate) use memory::{machine_bytes, model_bytes};
 
 /// Every setting of `modelyard serve`. Each part owns its options and their defaults.
@@ -93,10 +94,10 @@ impl Default for Settings {
                 max_memory_bytes: 8 << 30,
                 engine: None,
             },
-            // Children yield to serving, so they may have what it leaves.
+            // Children yield to serving, so they may have all processors; memory cannot be yielded, so it is shared out.
             jobs: JobSettings {
                 cpu_threads: cores,
-                memory_bytes: machine_bytes().map_or(UNKNOWN_MEMORY_BYTES, |bytes| bytes / 2),
+                memory_bytes: job_bytes().unwrap_or(UNKNOWN_MEMORY_BYTES),
                 max_queued: NonZeroUsize::new(1000).unwrap_or(NonZeroUsize::MIN),
             },
             batches: BatchOptions::default(),

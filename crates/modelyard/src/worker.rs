@@ -9,7 +9,7 @@ mod prove_language;
 use std::{num::NonZeroUsize, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
-use yard_encoders::WithTexts;
+use yard_encoders::{Occasion, WithTexts};
 use yard_engine::{JoiningProof, LoadOptions, ModelPackage, Proof, ProofRequest, WarmUp};
 use yard_types::{Coded as _, ErrorCode};
 use yard_worker::{
@@ -82,7 +82,7 @@ fn prove(request: &ProveRequest) -> Result<Proof, ProofRefusal> {
         eprintln!("{missing}");
     }
     // What came beside the model to read texts with is part of what is proven.
-    let engines = WithTexts::around(engines);
+    let engines = WithTexts::around(engines, Occasion::Proof);
     let preferred = match request.engine() {
         EnginePreference::Automatic => None,
         EnginePreference::OnnxRuntime => Some("onnxruntime".to_owned()),

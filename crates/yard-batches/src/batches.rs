@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -12,14 +15,12 @@ use tokio::sync::Notify;
 use yard_types::Timestamp;
 
 use crate::{
-    Batch, BatchError, BatchId, BatchStatus, BatchStore, BatchStoreError, ByteStream, Contents, Counts,
-    Endpoint, FileId, FileQuery, Moments, Owner, Purpose, StagedContent, StoredFile, Window,
+    Batch, BatchError, BatchId, BatchStatus, BatchStore, BatchStoreError, Contents, Counts, Endpoint, FileId,
+    Moments, Owner, Purpose, Window,
 };
 
 /// Most batches of an owner that have ended and are still shown.
 const MOST_ENDED: u64 = 1_000;
-/// Longest name of a file, in bytes.
-const LONGEST_NAME: usize = 256;
 /// What may be noted with a batch: members, and the bytes of their names and values.
 const MOST_METADATA: usize = 16;
 const LONGEST_KEY: usize = 64;
@@ -32,6 +33,8 @@ pub struct BatchOptions {
     pub max_file_bytes: u64,
     /// Most files of an owner; what batches write does not count. Default: 1,000.
     pub max_files: u64,
+    /// Most bytes of all files of an owner together, those that batches write among them. Default: 2 GiB.
+    pub max_bytes: u64,
     /// Most batches of an owner that have not ended. Default: 20.
     pub max_open: u64,
     /// Most lines of a batch. Default: 50,000.
@@ -49,6 +52,7 @@ impl Default for BatchOptions {
         Self {
             max_file_bytes: 100 << 20,
             max_files: 1_000,
+            max_bytes: 2 << 30,
             max_open: 20,
             max_lines: 50_000,
             max_line_bytes: 1 << 20,
@@ -75,22 +79,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// A file to be kept, whose bytes are there.
-pub struct NewFile {
-    /// What its sender calls it.
-    pub name: String,
-    /// For how long it is kept, in seconds; `None` for as long as nobody deletes it.
-    pub lifetime_seconds: Option<u32>,
-    /// Its bytes.
-    pub content: Box<dyn StagedContent>,
-}
-
-impl fmt::Debug for NewFile {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("NewFile").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
 /// A batch to be made, as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBatch {
@@ -102,6 +90,17 @@ pub struct NewBatch {
     pub window: String,
     /// What its maker notes.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// What batches do, for who watches over the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Activity {
+    /// Batches that have not ended, when the runner last looked.
+    pub open: u64,
+    /// Lines that were answered since the start of the process.
+    pub answered: u64,
+    /// Lines that were refused or failed since then.
+    pub refused: u64,
 }
 
 /// Files and batches. Cheap to clone; clones are the same.
@@ -117,6 +116,12 @@ pub(crate) struct Shared {
     pub(crate) options: BatchOptions,
     /// There may be a batch to begin.
     pub(crate) wake: Notify,
+    /// There may be bytes that no row names. So it may be at the start: nobody knows what was deleted before.
+    pub(crate) has_garbage: AtomicBool,
+    /// As [`Activity`] has them.
+    pub(crate) open: AtomicU64,
+    pub(crate) answered: AtomicU64,
+    pub(crate) refused: AtomicU64,
     /// The batches that are being worked on, and who is told when one is called off.
     under_way: Mutex<HashMap<BatchId, Arc<Notify>>>,
 }
@@ -127,8 +132,6 @@ impl fmt::Debug for Batches {
     }
 }
 
-// === impl Batches: files ===
-
 impl Batches {
     /// Puts the parts together. Nothing runs before [`crate::Runner::start`].
     pub fn new(
@@ -137,83 +140,28 @@ impl Batches {
         clock: Arc<dyn Clock>,
         options: BatchOptions,
     ) -> Self {
-        let (wake, under_way) = (Notify::new(), Mutex::default());
-        Self { shared: Arc::new(Shared { store, contents, clock, options, wake, under_way }) }
-    }
-
-    /// Takes in the bytes of a file that is to be kept.
-    pub async fn stage(&self, content: ByteStream) -> Result<Box<dyn StagedContent>, BatchError> {
-        Ok(self.shared.contents.stage(content, self.shared.options.max_file_bytes).await?)
-    }
-
-    /// Keeps a file for batches.
-    pub async fn add_file(&self, owner: &Owner, new: NewFile) -> Result<StoredFile, BatchError> {
-        if new.name.len() > LONGEST_NAME || new.name.chars().any(char::is_control) {
-            let message =
-                format!("the name of a file has at most {LONGEST_NAME} bytes and no control characters");
-            return Err(BatchError::Member { member: "file", message });
-        }
-        let created_at = self.shared.clock.now();
-        let lifetime = new.lifetime_seconds.map(|seconds| i64::from(seconds) * 1_000);
-        let file = StoredFile {
-            id: FileId::random().map_err(BatchError::Random)?,
-            owner: owner.clone(),
-            purpose: Purpose::Batch,
-            name: new.name,
-            digest: new.content.digest(),
-            bytes: new.content.bytes(),
-            created_at,
-            expires_at: lifetime.map(|lifetime| created_at.plus_milliseconds(lifetime)),
+        let shared = Shared {
+            store,
+            contents,
+            clock,
+            options,
+            wake: Notify::new(),
+            has_garbage: AtomicBool::new(true),
+            open: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            under_way: Mutex::default(),
         };
-        let _nothing_is_deleted = self.shared.contents.hold().await;
-        new.content.publish().await?;
-        match self.shared.store.insert_file(&file, self.shared.options.max_files).await {
-            Err(BatchStoreError::TooMany(most)) => Err(BatchError::TooManyFiles(most)),
-            other => Ok(other.map(|()| file)?),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
-    /// One file.
-    pub async fn file(&self, owner: &Owner, id: &FileId) -> Result<StoredFile, BatchError> {
-        let found = self.shared.store.file(owner, id, self.shared.clock.now()).await?;
-        found.ok_or_else(|| BatchError::UnknownFile(id.clone()))
-    }
-
-    /// A page of files, and whether there are more. `query.now` is set here.
-    pub async fn files(
-        &self,
-        owner: &Owner,
-        query: FileQuery,
-    ) -> Result<(Vec<StoredFile>, bool), BatchError> {
-        let limit = query.limit;
-        let after = query.after.clone();
-        let query = FileQuery { limit: limit.saturating_add(1), now: self.shared.clock.now(), ..query };
-        let page = self.shared.store.files(owner, &query).await;
-        let page = page.map_err(|error| match (error, after) {
-            (BatchStoreError::Missing(_), Some(after)) => BatchError::UnknownFile(after),
-            (error, _) => error.into(),
-        })?;
-        Ok(cut(page, limit))
-    }
-
-    /// Reads a file; how many bytes it has comes first.
-    pub async fn read_file(&self, owner: &Owner, id: &FileId) -> Result<(u64, ByteStream), BatchError> {
-        let file = self.file(owner, id).await?;
-        Ok(self.shared.contents.read(&file.digest).await?)
-    }
-
-    /// Deletes a file. A batch that reads it goes on.
-    pub async fn remove_file(&self, owner: &Owner, id: &FileId) -> Result<(), BatchError> {
-        // One that is gone by its time is gone for its owner as well.
-        self.file(owner, id).await?;
-        match self.shared.store.remove_file(owner, id).await {
-            Err(BatchStoreError::Missing(_)) => Err(BatchError::UnknownFile(id.clone())),
-            other => Ok(other?),
-        }
+    /// What batches do.
+    pub fn activity(&self) -> Activity {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Shared { open, answered, refused, .. } = &*self.shared;
+        Activity { open: read(open), answered: read(answered), refused: read(refused) }
     }
 }
-
-// === impl Batches: batches ===
 
 impl Batches {
     /// Makes a batch. It is a row when this returns.
@@ -226,6 +174,11 @@ impl Batches {
             message: "'input_file_id' is no id of a file".to_owned(),
         };
         let input_file: FileId = new.input_file.parse().map_err(unknown)?;
+        let options = &self.shared.options;
+        if self.shared.store.usage(owner).await?.bytes >= options.max_bytes {
+            // There would be no room for any answer.
+            return Err(BatchError::NoRoom(options.max_bytes));
+        }
         // The row of the batch keeps the bytes from here on, even if the file is deleted at this moment.
         let _nothing_is_deleted = self.shared.contents.hold().await;
         let file = self.file(owner, &input_file).await?;
@@ -250,7 +203,7 @@ impl Batches {
             output_file: None,
             error_file: None,
         };
-        match self.shared.store.insert_batch(&batch, self.shared.options.max_open, MOST_ENDED).await {
+        match self.shared.store.insert_batch(&batch, options.max_open, MOST_ENDED).await {
             Err(BatchStoreError::TooMany(most)) => return Err(BatchError::TooManyBatches(most)),
             other => other?,
         }
@@ -279,11 +232,12 @@ impl Batches {
         Ok(cut(page, limit))
     }
 
-    /// Calls a batch off. Lines that run are given up; what is done stays.
+    /// Calls a batch off. Lines that run are given up; what is done stays. One of which no line was let run has ended then.
     pub async fn cancel(&self, owner: &Owner, id: &BatchId) -> Result<Batch, BatchError> {
         match self.shared.store.cancel(owner, id, self.shared.clock.now()).await {
             Ok(batch) => {
                 self.shared.call_off(id);
+                self.shared.has_garbage.store(true, Ordering::Relaxed);
                 Ok(batch)
             }
             Err(BatchStoreError::Missing(_)) => Err(BatchError::UnknownBatch(id.clone())),
@@ -324,7 +278,7 @@ impl Shared {
     }
 }
 
-fn cut<T>(mut page: Vec<T>, limit: u32) -> (Vec<T>, bool) {
+pub(crate) fn cut<T>(mut page: Vec<T>, limit: u32) -> (Vec<T>, bool) {
     let limit = limit as usize;
     let more = page.len() > limit;
     page.truncate(limit);

@@ -71,4 +71,6 @@ pub trait Contents: Send + Sync {
     async fn hold(&self) -> Hold;
     /// Reads bytes; how many they are comes first.
     async fn read(&self, digest: &Digest) -> Result<(u64, ByteStream), ContentError>;
+    /// Deletes what no row names; gives how many bytes that were. Nobody who calls this has a [`Hold`].
+    async fn collect(&self) -> Result<u64, ContentError>;
 }

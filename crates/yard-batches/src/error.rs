@@ -16,6 +16,11 @@ pub enum BatchError {
     /// The owner has as many files as it may have.
     #[error("there are {0} files of this key, the most there may be: delete some")]
     TooManyFiles(u64),
+    /// The files of the owner have, or would have, more bytes than they may.
+    #[error(
+        "the files of this key, those that batches write among them, may have {0} bytes together: delete some"
+    )]
+    NoRoom(u64),
     /// The owner has as many open batches as it may have.
     #[error(
         "{0} batches of this key have not ended, the most there may be: wait for one to end, or cancel one"
@@ -75,8 +80,10 @@ impl Coded for BatchError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownFile(_) | Self::UnknownBatch(_) => ErrorCode::NotFound,
-            Self::TooManyFiles(_) | Self::TooManyBatches(_) => ErrorCode::RateLimited,
-            Self::HasEnded { .. } => ErrorCode::Conflict,
+            // Not a matter of waiting: clients that try again by themselves would send the whole file again.
+            Self::TooManyFiles(_) | Self::NoRoom(_) | Self::TooManyBatches(_) | Self::HasEnded { .. } => {
+                ErrorCode::Conflict
+            }
             Self::NoInput(_) | Self::Endpoint(_) | Self::Window(_) | Self::Member { .. } => {
                 ErrorCode::InvalidArgument
             }
@@ -86,9 +93,10 @@ impl Coded for BatchError {
                 ContentError::Missing(_) | ContentError::Backend(_) => ErrorCode::Internal,
             },
             Self::Store(error) => match error {
-                BatchStoreError::Conflict(_) => ErrorCode::Conflict,
+                BatchStoreError::Conflict(_) | BatchStoreError::TooMany(_) | BatchStoreError::NoRoom(_) => {
+                    ErrorCode::Conflict
+                }
                 BatchStoreError::Missing(_) => ErrorCode::NotFound,
-                BatchStoreError::TooMany(_) => ErrorCode::RateLimited,
                 BatchStoreError::Full(_) => ErrorCode::Unavailable,
                 BatchStoreError::Backend(_) => ErrorCode::Internal,
             },

@@ -15,6 +15,7 @@
 mod batches;
 mod contents;
 mod error;
+mod files;
 mod id;
 mod line;
 mod line_runner;
@@ -28,16 +29,17 @@ mod store;
 pub mod testing;
 mod written;
 
-pub use batches::{BatchOptions, Batches, Clock, NewBatch, NewFile, SystemClock};
+pub use batches::{Activity, BatchOptions, Batches, Clock, NewBatch, SystemClock};
 pub use contents::{ByteStream, ContentError, Contents, Hold, StagedContent};
 pub use error::BatchError;
+pub use files::NewFile;
 pub use id::{BatchId, FileId, IdError};
 pub use line::{MAX_CUSTOM_ID, ParsedLine, parse_line};
 pub use line_runner::{LineAnswer, LineCall, LineRunner};
 pub use next_batches::{Waiting, next_batches};
 pub use records::{
     Batch, BatchEnd, Counts, Endpoint, EndpointError, LineRecord, Moments, Owner, Problem, Purpose,
-    PurposeError, StoredFile, Window, WindowError,
+    PurposeError, StoredFile, Usage, Window, WindowError,
 };
 pub use runner::Runner;
 pub use status::{BatchStatus, StatusError};

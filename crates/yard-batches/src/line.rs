@@ -21,12 +21,8 @@ pub struct ParsedLine {
 
 /// Reads a line of a batch that asks for `endpoint`.
 pub fn parse_line(number: u32, bytes: &[u8], endpoint: Endpoint) -> Result<ParsedLine, Problem> {
-    let wrong = |code: &str, param: Option<&str>, message: String| Problem {
-        code: code.to_owned(),
-        message,
-        param: param.map(str::to_owned),
-        line: Some(number),
-    };
+    let wrong =
+        |code: &str, param: Option<&str>, message: String| Problem::new(code, &message, param, Some(number));
     let members: BTreeMap<String, &RawValue> = serde_json::from_slice(bytes)
         .map_err(|error| wrong("invalid_json_line", None, format!("the line is no JSON object: {error}")))?;
     if let Some(unknown) =
@@ -90,6 +86,15 @@ mod tests {
         assert_eq!(parsed.body, r#"{"model": "m", "prompt": "é"}"#);
         let unstreamed = line.replace("\"model\"", "\"stream\": false, \"model\"");
         assert!(parse_line(1, unstreamed.as_bytes(), Endpoint::Completions).is_ok());
+    }
+
+    #[test]
+    fn a_long_line_gives_a_short_message() {
+        for line in [format!("\"{}\"", "x".repeat(1 << 20)), format!("{{\"{}\": 1}}", "é".repeat(1 << 19))] {
+            let problem = parse_line(1, line.as_bytes(), Endpoint::Completions).unwrap_err();
+            assert!(problem.message.chars().count() <= 200, "{}", problem.message.len());
+            assert!(problem.param.is_none_or(|param| param.len() <= 1_000));
+        }
     }
 
     #[test]

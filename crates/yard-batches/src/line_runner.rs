@@ -21,7 +21,7 @@ pub struct LineCall {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineAnswer {
-    /// As HTTP says it. With 429 and 503 the line is run again later.
+    /// As HTTP says it. With 429, 503 and 504 the line is run again later.
     pub status: u16,
     /// The id of the request that it became.
     pub request_id: String,

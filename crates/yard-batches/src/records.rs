@@ -99,6 +99,18 @@ pub struct Problem {
     pub line: Option<u32>,
 }
 
+/// Most characters of what is said of a problem: it may repeat what was sent.
+const LONGEST_MESSAGE: usize = 200;
+
+/// What the files of an owner take up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Files that were uploaded.
+    pub uploaded: u64,
+    /// Bytes of all files, and of what was answered to lines of batches that have not ended.
+    pub bytes: u64,
+}
+
 /// When a batch came into its states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moments {
@@ -262,7 +274,26 @@ impl FromStr for Window {
     }
 }
 
+impl Problem {
+    /// A problem; of a long message its beginning is kept.
+    pub fn new(code: &str, message: &str, param: Option<&str>, line: Option<u32>) -> Self {
+        let is_long = message.chars().nth(LONGEST_MESSAGE).is_some();
+        let message = if is_long {
+            let beginning: String = message.chars().take(LONGEST_MESSAGE - 1).collect();
+            beginning + "…"
+        } else {
+            message.to_owned()
+        };
+        Self { code: code.to_owned(), message, param: param.map(str::to_owned), line }
+    }
+}
+
 impl LineRecord {
+    /// What it takes up, about as much as in the file that it will stand in.
+    pub const fn bytes(&self) -> u64 {
+        (self.custom_id.len() + self.request_id.len() + self.body.len()) as u64
+    }
+
     /// Whether the line was answered, rather than refused.
     pub const fn succeeded(&self) -> bool {
         self.status >= 200 && self.status < 300
@@ -288,6 +319,15 @@ mod tests {
         }
         for text in ["", "h", "0h", "169h", "8d", "24", "24 h", "-1h", "+1h", "1.5h", "30m", "9999h"] {
             assert_eq!(text.parse::<Window>(), Err(WindowError), "{text}");
+        }
+    }
+
+    #[test]
+    fn messages_of_problems_are_cut() {
+        for (message, kept) in [("é".repeat(200), 200), ("é".repeat(201), 200), ("short".to_owned(), 5)] {
+            let problem = Problem::new("c", &message, Some("p"), None);
+            assert_eq!(problem.message.chars().count(), kept);
+            assert_eq!(problem.message.ends_with('…'), message.chars().count() > kept);
         }
     }
 

@@ -63,7 +63,7 @@ impl BatchStatus {
     /// Whether this may come next.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
-            Self::Validating => matches!(next, Self::InProgress | Self::Failed | Self::Cancelling),
+            Self::Validating => matches!(next, Self::InProgress | Self::Failed | Self::Cancelled),
             Self::InProgress => matches!(next, Self::Finalizing | Self::Cancelling),
             Self::Finalizing => matches!(next, Self::Completed | Self::Expired | Self::Cancelling),
             Self::Cancelling => matches!(next, Self::Cancelled),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use yard_types::Timestamp;
 
-use crate::{Batch, BatchEnd, BatchId, FileId, LineRecord, Owner, Problem, Purpose, StoredFile};
+use crate::{Batch, BatchEnd, BatchId, FileId, LineRecord, Owner, Problem, Purpose, StoredFile, Usage};
 
 /// How the store fails.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum BatchStoreError {
     /// There are as many as there may be.
     #[error("there are {0} already, which is the most there may be")]
     TooMany(u64),
+    /// All together would have more bytes than they may.
+    #[error("all together would have more than {0} bytes, which is the most they may")]
+    NoRoom(u64),
     /// There is no room for the change; nothing was changed.
     #[error("the disk of the server is full: nothing can be changed until its operator frees some space")]
     Full(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -47,8 +50,12 @@ pub struct FileQuery {
 /// ([`crate::BatchStatus::may_become`]) that is [`BatchStoreError::Conflict`], and nothing is changed.
 #[async_trait]
 pub trait BatchStore: Send + Sync {
-    /// Adds a file; [`BatchStoreError::TooMany`] when its owner has `most` already. What batches write does not count.
-    async fn insert_file(&self, file: &StoredFile, most: u64) -> Result<(), BatchStoreError>;
+    /// Adds a file; [`BatchStoreError::TooMany`] when its owner has `most` already, where what batches write does not count,
+    /// and [`BatchStoreError::NoRoom`] when with it [`Usage::bytes`] would be more than `most_bytes`.
+    async fn insert_file(&self, file: &StoredFile, most: u64, most_bytes: u64)
+    -> Result<(), BatchStoreError>;
+    /// What the files of an owner take up. Those whose time is over count until they are deleted.
+    async fn usage(&self, owner: &Owner) -> Result<Usage, BatchStoreError>;
     /// One file that is not gone at `now`.
     async fn file(
         &self,
@@ -60,7 +67,8 @@ pub trait BatchStore: Send + Sync {
     async fn files(&self, owner: &Owner, query: &FileQuery) -> Result<Vec<StoredFile>, BatchStoreError>;
     /// Deletes a file; [`BatchStoreError::Missing`] without it.
     async fn remove_file(&self, owner: &Owner, id: &FileId) -> Result<(), BatchStoreError>;
-    /// Deletes files that are gone at `now`; gives how many.
+    /// Deletes files that are gone at `now`; gives how many. A store that knows keys deletes what belongs to those that were
+    /// revoked thirty days before as well: nobody can ask for it any more.
     async fn remove_expired_files(&self, now: Timestamp) -> Result<u64, BatchStoreError>;
 
     /// Adds a batch; [`BatchStoreError::TooMany`] when its owner has `most_open` that have not ended. Of those that have
@@ -102,8 +110,8 @@ pub trait BatchStore: Send + Sync {
     ) -> Result<Vec<LineRecord>, BatchStoreError>;
     /// `in_progress` to `finalizing`.
     async fn begin_finalizing(&self, id: &BatchId, at: Timestamp) -> Result<(), BatchStoreError>;
-    /// To `cancelling`, from any state that is not the end; a batch that is there already stays.
-    /// [`BatchStoreError::Missing`] without it.
+    /// To `cancelling`, from any state that is not the end, and from `validating`, where nothing has to be finished, right to
+    /// `cancelled`; a batch that is `cancelling` already stays. [`BatchStoreError::Missing`] without it.
     async fn cancel(&self, owner: &Owner, id: &BatchId, at: Timestamp) -> Result<Batch, BatchStoreError>;
     /// `finalizing` or `cancelling` to an end, with the files that it leaves. The outcomes of its lines, which are in these
     /// files, are deleted.

@@ -2,8 +2,9 @@
 
 /// Most rows of a run.
 pub(crate) const MAX_ROWS: usize = 32;
-/// Most tokens of a run, padding included, unless a single text has more.
-pub(crate) const MAX_TOKENS: usize = 4096;
+/// Most tokens of a run, padding included, unless a single text has more. The proof runs as many, so that what it measures
+/// has the memory of a run.
+pub(crate) const MAX_TOKENS: usize = 2048;
 
 /// Puts texts of about the same length together, so that little of a run is padding: the shortest ones come first.
 pub(crate) fn plan(lengths: &[usize], max_rows: usize, max_tokens: usize) -> Vec<Vec<usize>> {

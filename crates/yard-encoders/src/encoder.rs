@@ -1,19 +1,18 @@
 //! An encoder: from texts to the inputs of a model, and from its outputs to rows and scores.
 
-use yard_engine::{LoadError, LoadedModel, ModelPackage, RunControl};
+mod trial;
+
+use yard_engine::{LoadError, LoadedModel, ModelPackage};
 use yard_types::{Tensor, TensorData};
 
 use crate::{
-    EncoderError, Purpose, Tokens, batch,
+    EncoderError, Occasion, Purpose, Query, Tokens, batch,
     files::{self, unusable},
     pooling::{normalize, pool},
     settings::TextSettings,
     shape::{EncoderShape, OutputKind, Role},
     tokens::TextTokenizer,
 };
-
-/// What the model is tried on when it is loaded.
-const TRIAL: &str = "text";
 
 /// What is known of an encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +37,13 @@ pub struct TextEncoder {
 impl TextEncoder {
     /// The encoder that a loaded model is; `None` for one without a tokenizer or with other inputs and outputs.
     ///
-    /// The model is run once, on a word: what its tokenizer and its settings do not fit is found out here.
-    pub(crate) fn open(package: &ModelPackage, model: &dyn LoadedModel) -> Result<Option<Self>, LoadError> {
+    /// The model is run, on a word, and at its proof on as much as a run may have: what its tokenizer and its settings do not
+    /// fit is found out here.
+    pub(crate) fn open(
+        package: &ModelPackage,
+        model: &dyn LoadedModel,
+        occasion: Occasion,
+    ) -> Result<Option<Self>, LoadError> {
         let Some(shape) = EncoderShape::of(model.signature()) else { return Ok(None) };
         let Some(found) = files::tokenizer(package)? else { return Ok(None) };
         let mut settings = TextSettings::read(package, shape.kind)?;
@@ -49,7 +53,12 @@ impl TextEncoder {
         let tokenizer = TextTokenizer::open(&found, settings.longest)?;
         let facts = EncoderFacts { purpose: shape.purpose(), longest: settings.longest, width: 1 };
         let mut encoder = Self { facts, shape, settings, tokenizer };
-        encoder.facts.width = encoder.try_out(model).map_err(|reason| unusable(&found.path, reason))?;
+        match encoder.try_out(model, occasion) {
+            Ok(width) => encoder.facts.width = width,
+            // What the signature left open the answer has told: a classifier, or whatever it is.
+            Err(_) if encoder.shape.is_open => return Ok(None),
+            Err(reason) => return Err(unusable(&found.path, reason)),
+        }
         Ok(Some(encoder))
     }
 
@@ -63,8 +72,13 @@ impl TextEncoder {
         self.tokenizer.text(text, truncate)
     }
 
+    /// The tokens of a query, for any number of documents. One that leaves no room beside it is an error.
+    pub fn query(&self, query: &str) -> Result<Query, EncoderError> {
+        self.tokenizer.query(query)
+    }
+
     /// The tokens of a query with a document beside it; of these the document is cut off.
-    pub fn pair(&self, query: &str, document: &str, truncate: bool) -> Result<Tokens, EncoderError> {
+    pub fn pair(&self, query: &Query, document: &str, truncate: bool) -> Result<Tokens, EncoderError> {
         self.tokenizer.pair(query, document, truncate)
     }
 
@@ -77,8 +91,11 @@ impl TextEncoder {
     /// other row; else each text runs alone.
     pub fn plan(&self, texts: &[Tokens], joined: bool) -> Vec<Vec<usize>> {
         let lengths: Vec<usize> = texts.iter().map(|text| self.padded(text.count())).collect();
-        let max_rows = if joined && !self.shape.single_row { batch::MAX_ROWS } else { 1 };
-        batch::plan(&lengths, max_rows, batch::MAX_TOKENS)
+        batch::plan(&lengths, self.max_rows(joined), batch::MAX_TOKENS)
+    }
+
+    const fn max_rows(&self, joined: bool) -> usize {
+        if joined && !self.shape.single_row { batch::MAX_ROWS } else { 1 }
     }
 
     /// The model's inputs for some of the texts, filled up to the longest of them.
@@ -158,21 +175,6 @@ impl TextEncoder {
             rows.iter_mut().for_each(|row| normalize(row));
         }
         Ok(rows)
-    }
-
-    /// Runs the model once; how many numbers a row has.
-    fn try_out(&self, model: &dyn LoadedModel) -> Result<usize, String> {
-        let texts = match self.facts.purpose {
-            Purpose::Embeddings => self.text(TRIAL, true),
-            Purpose::Scores => self.pair(TRIAL, TRIAL, true),
-        };
-        let texts = [texts.map_err(|error| error.to_string())?];
-        let inputs = self.inputs(&texts, &[0]).map_err(|error| error.to_string())?;
-        let outputs = model
-            .predict(&inputs, &RunControl::new())
-            .map_err(|error| format!("the model cannot be run on its tokens: {error}"))?;
-        let rows = self.rows(&texts, &[0], &outputs).map_err(|error| error.to_string())?;
-        rows.first().map(Vec::len).ok_or_else(|| "the model answers no row".to_owned())
     }
 
     fn padded(&self, tokens: usize) -> usize {

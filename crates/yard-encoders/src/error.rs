@@ -15,6 +15,14 @@ pub enum EncoderError {
         /// How many the model reads.
         longest: usize,
     },
+    /// The text has more bytes than are turned into tokens at all.
+    #[error("the text has {bytes} bytes, and of a text at most {most} are read: shorten it")]
+    TooManyBytes {
+        /// How many it has.
+        bytes: usize,
+        /// How many are read.
+        most: usize,
+    },
     /// A query leaves no room for the text that stands beside it.
     #[error(
         "the query has {tokens} tokens, which leaves no room for a document among the {longest} that the model reads"

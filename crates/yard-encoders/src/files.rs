@@ -11,8 +11,8 @@ use crate::shape::EncoderShape;
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// Most bytes of a tokenizer. The largest in use have some 20 MB.
 const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
-/// Most bytes of the other files.
-const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+/// Most bytes of the other files. A `tokenizer_config.json` repeats the added tokens, which are thousands in some models.
+const MAX_SETTINGS_BYTES: u64 = 8 << 20;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub(crate) struct Found {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Whether a version with this signature and these files serves texts, as far as can be said without loading it.
+/// Whether a version with this signature and these files serves texts, as far as can be said without loading it: where the
+/// signature leaves open what is answered, only a run tells.
 pub fn is_encoder(signature: &Signature, main: &PackagePath, has_file: impl Fn(&str) -> bool) -> bool {
     places(main, TOKENIZER).iter().any(|place| has_file(place)) && EncoderShape::of(signature).is_some()
 }

@@ -11,8 +11,10 @@ use crate::{
 
 /// How many tokens a text may have if no file says.
 const DEFAULT_LONGEST: u64 = 512;
+/// How many tokens a text may have whatever the files say: attention takes memory with the square of it.
+const MAX_LONGEST: u64 = 8_192;
 /// Files say 1e30 and the like where they mean that they do not know.
-const MAX_LONGEST: u64 = 65_536;
+const MAX_BELIEVED: u64 = 65_536;
 
 /// Names under which the files come: as sentence-transformers lays them out, and flat.
 const POOLING_FILES: [&str; 2] = ["1_Pooling/config.json", "pooling_config.json"];
@@ -61,14 +63,15 @@ fn longest(package: &ModelPackage) -> Result<usize, LoadError> {
         let Some(found) = files::settings(package, &[file])? else { continue };
         let told = parse(&found)?.get(member).and_then(Value::as_u64);
         // Numbers beyond it say that nobody knows.
-        let Some(told) = told.filter(|told| *told <= MAX_LONGEST) else { continue };
+        let Some(told) = told.filter(|told| *told <= MAX_BELIEVED) else { continue };
         if told == 0 {
             return Err(unusable(&found.path, format!("'{member}' is 0")));
         }
         longest = Some(longest.map_or(told, |known: u64| known.min(told)));
     }
-    // At most 65,536.
-    Ok(usize::try_from(longest.unwrap_or(DEFAULT_LONGEST)).unwrap_or(usize::MAX))
+    let longest = longest.unwrap_or(DEFAULT_LONGEST).min(MAX_LONGEST);
+    // At most 8,192.
+    Ok(usize::try_from(longest).unwrap_or(usize::MAX))
 }
 
 /// Whether the modules that follow the model give rows the length of one.
@@ -152,6 +155,16 @@ mod tests {
         }
         let shorter = [("tokenizer_config.json", r#"{"model_max_length":128}"#)];
         assert_eq!(read(&shorter, OutputKind::Scores), Ok(TextSettings { longest: 128, ..DEFAULTS }));
+    }
+
+    #[test]
+    fn no_file_makes_texts_longer_than_the_limit() {
+        let longest = |length: u64| {
+            let content = format!(r#"{{"max_seq_length":{length}}}"#);
+            read(&[("sentence_bert_config.json", content.as_str())], OutputKind::Tokens).unwrap().longest
+        };
+        assert_eq!((longest(8_192), longest(32_768)), (8_192, 8_192));
+        assert_eq!(longest(65_537), 512, "nobody knows");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(crate) struct EncoderShape {
     /// The place of the output that counts.
     pub(crate) output: usize,
     pub(crate) kind: OutputKind,
+    /// Whether the signature leaves room for another kind, so that only an answer of the model tells.
+    pub(crate) is_open: bool,
 }
 
 const TOKEN_NAMES: [&str; 2] = ["last_hidden_state", "token_embeddings"];
@@ -80,7 +82,8 @@ impl EncoderShape {
             }
         }
         let (output, kind) = output(&signature.outputs)?;
-        Some(Self { inputs, fixed_length, single_row, output, kind })
+        let is_open = leaves_open(&signature.outputs[output], kind);
+        Some(Self { inputs, fixed_length, single_row, output, kind, is_open })
     }
 
     pub(crate) const fn purpose(&self) -> Purpose {
@@ -148,6 +151,17 @@ fn fits(spec: &TensorSpec, kind: OutputKind) -> bool {
     }
 }
 
+/// Whether an output that may be of this kind may as well be of another.
+fn leaves_open(spec: &TensorSpec, kind: OutputKind) -> bool {
+    let Some(dims) = spec.shape.as_deref() else { return true };
+    match kind {
+        OutputKind::Tokens => !TOKEN_NAMES.contains(&spec.name.as_str()),
+        OutputKind::Sentences => false,
+        // A classifier may have any number of classes.
+        OutputKind::Scores => matches!(dims, [_, Dim::Symbol(_) | Dim::Any]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +198,22 @@ mod tests {
         assert_eq!(kind(&both, &[("logits", tokens)]), None, "a model that writes");
         assert_eq!(kind(&["input_ids"], &[("last_hidden_state", tokens)]), None, "padding could not be told");
         assert_eq!(kind(&["input_ids", "attention_mask", "past"], &[("logits", tokens)]), None);
+    }
+
+    #[test]
+    fn what_could_be_of_another_kind_is_open() {
+        let both = ["input_ids", "attention_mask"];
+        let is_open =
+            |name: &str, dims: &[Dim]| EncoderShape::of(&signature(&both, &[(name, dims)])).unwrap().is_open;
+        assert!(!is_open("logits", &[ANY, Dim::Fixed(1)]) && !is_open("scores", &[ANY]));
+        assert!(
+            is_open("logits", &[ANY, ANY]) && is_open("logits", &[ANY, Dim::Symbol("classes".to_owned())])
+        );
+        assert!(!is_open("last_hidden_state", &[ANY, ANY, ANY]) && is_open("output_0", &[ANY, ANY, ANY]));
+        assert!(!is_open("sentence_embedding", &[ANY, ANY]));
+        let mut unknown = signature(&both, &[("last_hidden_state", &[])]);
+        unknown.outputs[0].shape = None;
+        assert!(EncoderShape::of(&unknown).unwrap().is_open);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A small tokenizer and a model that counts.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use yard_engine::{
@@ -64,6 +64,12 @@ pub(crate) fn package(files: &[(&str, &str)]) -> (TempDir, ModelPackage) {
 #[derive(Debug, Clone)]
 pub(crate) struct CountingEngine {
     signature: Signature,
+    /// What the models answer for a row instead: zeros in this shape.
+    zeros: Option<Vec<usize>>,
+    /// How many tokens a row may have.
+    most_tokens: usize,
+    /// The shapes of what was run.
+    seen: Arc<Mutex<Vec<Vec<usize>>>>,
 }
 
 impl CountingEngine {
@@ -75,6 +81,26 @@ impl CountingEngine {
         Self::of("logits", &[Dim::Any, Dim::Fixed(1)], DataType::Int32)
     }
 
+    /// An output of this name, which is said to have these dimensions, and has zeros in this shape for each row.
+    pub(crate) fn answering(name: &str, dims: Option<&[Dim]>, of_row: &[usize]) -> Self {
+        let mut engine = Self::of(name, dims.unwrap_or_default(), DataType::Int64);
+        if dims.is_none() {
+            engine.signature.outputs[0].shape = None;
+        }
+        engine.zeros = Some(of_row.to_vec());
+        engine
+    }
+
+    /// Rows of more tokens are refused.
+    pub(crate) fn limit(&mut self, most_tokens: usize) {
+        self.most_tokens = most_tokens;
+    }
+
+    /// The shapes of what was run so far.
+    pub(crate) fn seen(&self) -> Vec<Vec<usize>> {
+        self.seen.lock().unwrap().clone()
+    }
+
     /// The output gets another name, and the dimensions that go with it; the answers stay what they are.
     pub(crate) fn rename_output(&mut self, name: &str) {
         self.signature.outputs = vec![spec(name, DataType::Fp32, &[Dim::Any, Dim::Any])];
@@ -84,7 +110,8 @@ impl CountingEngine {
         let rows = [Dim::Any, Dim::Any];
         let inputs = ["attention_mask", "input_ids"].map(|name| spec(name, data_type, &rows));
         let outputs = vec![spec(output, DataType::Fp32, dims)];
-        Self { signature: Signature { inputs: inputs.into(), outputs } }
+        let signature = Signature { inputs: inputs.into(), outputs };
+        Self { signature, zeros: None, most_tokens: usize::MAX, seen: Arc::default() }
     }
 }
 
@@ -110,8 +137,16 @@ impl LoadedModel for CountingEngine {
     fn predict(&self, inputs: &[Tensor], _: &RunControl) -> Result<Vec<Tensor>, PredictError> {
         let [mask, ids] = inputs else { return Err(PredictError::BadInput("two inputs".to_owned())) };
         let shape = ids.shape().to_vec();
+        self.seen.lock().unwrap().push(shape.clone());
+        if shape[1] > self.most_tokens {
+            return Err(PredictError::BadInput(format!("{} tokens", shape[1])));
+        }
         let (mask, ids) = (numbers(mask), numbers(ids));
-        let output = if self.signature.outputs[0].name == "logits" {
+        let output = if let Some(of_row) = &self.zeros {
+            let shape = [&shape[..1], &of_row[..]].concat();
+            let count = shape.iter().product();
+            Tensor::new(shape, TensorData::Fp32(vec![0.0; count]))
+        } else if self.signature.outputs[0].name == "logits" {
             let of_row =
                 |(row, mask): (&[f32], &[f32])| row.iter().zip(mask).map(|(id, real)| id * real).sum();
             let sums = ids.chunks(shape[1]).zip(mask.chunks(shape[1])).map(of_row).collect();

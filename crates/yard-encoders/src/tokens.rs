@@ -13,12 +13,24 @@ use crate::{
 /// What tokens that fill up rows are called, where the file does not say.
 const PADDING: [&str; 2] = ["[PAD]", "<pad>"];
 
+/// How many bytes of a text are read for each token that the model reads. Words are much shorter; spaces and words without
+/// end can be as long as they like.
+const BYTES_PER_TOKEN: usize = 256;
+/// So many bytes are read at least. Of one-letter words a tokenizer takes some 170 times as much memory as the text.
+const LEAST_BYTES: usize = 64 << 10;
+
 /// The tokens of a text or a pair of texts; there is at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
     pub(crate) ids: Vec<u32>,
     /// Which text of a pair each belongs to.
     pub(crate) types: Vec<u32>,
+}
+
+/// The tokens of a query, which were made once for all the documents that stand beside it.
+#[derive(Debug, Clone)]
+pub struct Query {
+    encoding: Encoding,
 }
 
 /// A `tokenizer.json`.
@@ -35,6 +47,12 @@ impl Tokens {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.ids.len()
+    }
+
+    /// So many tokens: these over and over.
+    pub(crate) fn repeated(&self, count: usize) -> Self {
+        let filled = |values: &[u32]| values.iter().copied().cycle().take(count).collect();
+        Self { ids: filled(&self.ids), types: filled(&self.types) }
     }
 
     fn of(encoding: &Encoding) -> Result<Self, EncoderError> {
@@ -74,7 +92,7 @@ impl TextTokenizer {
     /// The tokens of a text, with those that begin and end it; one that is too long is cut off if `truncate` says so.
     pub(crate) fn text(&self, text: &str, truncate: bool) -> Result<Tokens, EncoderError> {
         guarded(|| {
-            let mut encoding = self.encode(text)?;
+            let mut encoding = self.encode(self.readable(text, truncate)?)?;
             let added = self.added(false);
             if encoding.len() + added > self.longest {
                 if !truncate {
@@ -86,20 +104,29 @@ impl TextTokenizer {
         })
     }
 
-    /// The tokens of a query with a document beside it; of these the document is cut off.
-    pub(crate) fn pair(&self, query: &str, document: &str, truncate: bool) -> Result<Tokens, EncoderError> {
+    /// The tokens of a query, which leaves room for a document beside it. It is never cut off.
+    pub(crate) fn query(&self, query: &str) -> Result<Query, EncoderError> {
         guarded(|| {
-            let query = self.encode(query)?;
-            let mut document = self.encode(document)?;
-            let before = query.len() + self.added(true);
-            if before >= self.longest {
-                return Err(EncoderError::NoRoom { tokens: query.len(), longest: self.longest });
+            let encoding = self.encode(self.readable(query, false)?)?;
+            let tokens = encoding.len();
+            if tokens + self.added(true) >= self.longest {
+                return Err(EncoderError::NoRoom { tokens, longest: self.longest });
             }
+            Ok(Query { encoding })
+        })
+    }
+
+    /// The tokens of a query with a document beside it; of these the document is cut off.
+    pub(crate) fn pair(&self, query: &Query, document: &str, truncate: bool) -> Result<Tokens, EncoderError> {
+        guarded(|| {
+            let query = query.encoding.clone();
+            let mut document = self.encode(self.readable(document, truncate)?)?;
+            let before = query.len() + self.added(true);
             if before + document.len() > self.longest {
                 if !truncate {
                     return Err(self.too_long(before + document.len()));
                 }
-                cut(&mut document, self.longest - before);
+                cut(&mut document, self.longest.saturating_sub(before));
             }
             self.finish(query, Some(document))
         })
@@ -110,14 +137,14 @@ impl TextTokenizer {
         if ids.is_empty() {
             return Err(EncoderError::Empty);
         }
-        if let Some(token) = ids.iter().find(|id| self.inner.id_to_token(**id).is_none()) {
-            return Err(EncoderError::UnknownToken { token: *token });
-        }
         if ids.len() > self.longest {
             if !truncate {
                 return Err(self.too_long(ids.len()));
             }
             ids.truncate(self.longest);
+        }
+        if let Some(token) = ids.iter().find(|id| self.inner.id_to_token(**id).is_none()) {
+            return Err(EncoderError::UnknownToken { token: *token });
         }
         let types = vec![0; ids.len()];
         Ok(Tokens { ids, types })
@@ -126,6 +153,19 @@ impl TextTokenizer {
     /// How many tokens begin and end a text or a pair.
     fn added(&self, is_pair: bool) -> usize {
         self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(is_pair))
+    }
+
+    /// As much of a text as is read: all of it, or its beginning if `truncate` says so. Making tokens takes many times the
+    /// memory of the text, and how many there are is not known before.
+    fn readable<'text>(&self, text: &'text str, truncate: bool) -> Result<&'text str, EncoderError> {
+        let most = self.longest.saturating_mul(BYTES_PER_TOKEN).max(LEAST_BYTES);
+        if text.len() <= most {
+            return Ok(text);
+        }
+        if !truncate {
+            return Err(EncoderError::TooManyBytes { bytes: text.len(), most });
+        }
+        Ok(&text[..text.floor_char_boundary(most)])
     }
 
     fn encode(&self, text: &str) -> Result<Encoding, EncoderError> {
@@ -174,9 +214,13 @@ mod tests {
 
     #[test]
     fn the_second_of_a_pair_is_told_from_the_first() {
-        let tokens = tokenizer(16).pair("the cat", "a dog", false).unwrap();
+        let tokenizer = tokenizer(16);
+        let query = tokenizer.query("the cat").unwrap();
+        let tokens = tokenizer.pair(&query, "a dog", false).unwrap();
         assert_eq!(tokens.ids, [2, 4, 5, 3, 10, 8, 3]);
         assert_eq!(tokens.types, [0, 0, 0, 0, 1, 1, 1]);
+        let again = tokenizer.pair(&query, "dog", false).unwrap();
+        assert_eq!(again.ids, [2, 4, 5, 3, 8, 3], "the query serves all documents");
     }
 
     #[test]
@@ -192,9 +236,39 @@ mod tests {
         let error = small.text(text, false).unwrap_err();
         assert_eq!(error, EncoderError::TooLong { tokens: 8, longest: 6 });
         assert_eq!(small.text(text, true).unwrap().ids, [2, 4, 5, 4, 5, 3]);
-        assert_eq!(small.pair("the", "cat dog cat", true).unwrap().ids, [2, 4, 3, 5, 8, 3]);
-        let no_room = small.pair("the cat the", "dog", true).unwrap_err();
+        let query = small.query("the").unwrap();
+        assert_eq!(small.pair(&query, "cat dog cat", true).unwrap().ids, [2, 4, 3, 5, 8, 3]);
+        let no_room = small.query("the cat the").unwrap_err();
         assert_eq!(no_room, EncoderError::NoRoom { tokens: 3, longest: 6 });
+    }
+
+    #[test]
+    fn of_a_text_without_end_only_the_beginning_is_read() {
+        let small = tokenizer(6);
+        let refused = |bytes: usize| -> Result<Tokens, EncoderError> {
+            Err(EncoderError::TooManyBytes { bytes, most: LEAST_BYTES })
+        };
+        // An odd number of bytes before letters of two, so that the limit falls into one.
+        let endless = format!("!{}", "é".repeat(LEAST_BYTES));
+        assert_eq!(small.text(&endless, false), refused(endless.len()));
+        assert_eq!(small.text(&endless, true).unwrap().ids, [2, 9, 1, 3]);
+        let query = small.query("the").unwrap();
+        assert_eq!(small.pair(&query, &endless, false), refused(endless.len()));
+        assert_eq!(small.pair(&query, &endless, true).unwrap().ids, [2, 4, 3, 9, 1, 3]);
+        assert_eq!(small.query(&endless).map(drop), refused(endless.len()).map(drop));
+        assert_eq!(small.text(&" ".repeat(LEAST_BYTES), false).unwrap().ids, [2, 3], "as many as are read");
+        let long = tokenizer(512);
+        let most = 512 * BYTES_PER_TOKEN;
+        let longer = " ".repeat(most + 1);
+        assert!(long.text(&longer[..most], false).is_ok());
+        assert_eq!(long.text(&longer, false), Err(EncoderError::TooManyBytes { bytes: most + 1, most }));
+    }
+
+    #[test]
+    fn tokens_can_be_repeated() {
+        let tokens = Tokens { ids: vec![2, 4, 3], types: vec![0, 0, 1] };
+        let expected = Tokens { ids: vec![2, 4, 3, 2, 4], types: vec![0, 0, 1, 0, 0] };
+        assert_eq!(tokens.repeated(5), expected);
     }
 
     #[test]

@@ -58,6 +58,11 @@ pub trait LoadedModel: fmt::Debug + Send + Sync {
     fn service(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         None
     }
+
+    /// Gives back what dropping it would give back only some time later, such as the memory of a process of its own. Called
+    /// once before it is dropped, when nobody uses it any more, on a thread that may block; it should come back within
+    /// seconds. Whoever has no such thread may leave it out. Default: does nothing.
+    fn unload(&self) {}
 }
 
 impl Default for LoadOptions {

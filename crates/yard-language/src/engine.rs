@@ -148,6 +148,10 @@ impl LoadedModel for Loaded {
     fn service(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         Some(Arc::clone(&self.model) as Arc<dyn Any + Send + Sync>)
     }
+
+    fn unload(&self) {
+        self.model.stop();
+    }
 }
 
 impl fmt::Debug for Loaded {

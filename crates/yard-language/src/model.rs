@@ -23,6 +23,8 @@ use crate::{
 
 /// Longest time for what no model computes: texts, templates and counts.
 const SHORT_WORK: Duration = Duration::from_secs(60);
+/// How long it is waited for that the process of a model is gone.
+const GONE_WITHIN: Duration = Duration::from_secs(5);
 /// Longest time for an embedding, if its request names none.
 const EMBEDDING: Duration = Duration::from_secs(600);
 
@@ -73,6 +75,13 @@ impl LanguageModel {
     pub(crate) fn new(facts: ModelFacts, supervisor: Supervisor, calls: usize) -> Self {
         let shares = Shares::new(calls.div_ceil(2));
         Self { facts, supervisor, shares, metrics: Arc::new(LanguageMetrics::new()) }
+    }
+
+    /// Ends its process for good and waits until it is gone, some seconds at most. To be called on a thread that may block.
+    pub(crate) fn stop(&self) {
+        if !self.supervisor.stop(GONE_WITHIN) {
+            tracing::warn!("the process of a language model was told to end and is not gone yet");
+        }
     }
 
     /// What is known of it.

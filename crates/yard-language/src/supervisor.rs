@@ -3,8 +3,9 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
+        mpsc,
     },
     time::Duration,
 };
@@ -50,7 +51,9 @@ pub(crate) struct Start {
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     shown: Arc<Shown>,
-    task: JoinHandle<()>,
+    runtime: Handle,
+    /// `None` once it was stopped.
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What the task shows of the process.
@@ -60,20 +63,49 @@ struct Shown {
     worker: watch::Sender<Option<SharedWorker>>,
     /// What it said last of itself; `None` until it did.
     stats: watch::Sender<Option<StatsResponse>>,
+    /// The one started last, loaded or not.
+    process: Mutex<Option<SharedWorker>>,
     restarts: AtomicU64,
 }
 
 impl Supervisor {
     /// Starts the process and loads the model; from then on it is kept running.
     pub(crate) async fn start(start: Start) -> Result<(Self, Loaded), LanguageError> {
-        let (worker, loaded) = start.run().await?;
         let shown = Arc::new(Shown {
-            worker: watch::Sender::new(Some(worker.clone())),
+            worker: watch::Sender::new(None),
             stats: watch::Sender::new(None),
+            process: Mutex::new(None),
             restarts: AtomicU64::new(0),
         });
-        let task = Handle::current().spawn(look_after(start, worker, Arc::clone(&shown)));
-        Ok((Self { shown, task }, loaded))
+        let (worker, loaded) = start.run(&shown).await?;
+        shown.worker.send_replace(Some(worker.clone()));
+        let runtime = Handle::current();
+        let task = runtime.spawn(look_after(start, worker, Arc::clone(&shown)));
+        Ok((Self { shown, runtime, task: Mutex::new(Some(task)) }, loaded))
+    }
+
+    /// Ends the process for good and waits until it is gone, for at most this long; `false` when it took longer. To be called
+    /// on a thread that may block.
+    pub(crate) fn stop(&self, limit: Duration) -> bool {
+        let task = lock(&self.task).take();
+        let shown = Arc::clone(&self.shown);
+        let (stopping, stopped) = mpsc::channel::<()>();
+        self.runtime.spawn(async move {
+            // First the task, which would start another process.
+            if let Some(task) = task {
+                task.abort();
+                // It was called off, or had ended: either is well.
+                let _ = task.await;
+            }
+            shown.worker.send_replace(None);
+            let process = lock(&shown.process).take();
+            if let Some(process) = process {
+                process.stop().await;
+            }
+            drop(stopping);
+        });
+        // Nothing is ever sent: this ends when the sender is dropped, by the task above or with it.
+        stopped.recv_timeout(limit) != Err(mpsc::RecvTimeoutError::Timeout)
     }
 
     /// The process, if it runs.
@@ -93,17 +125,37 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        // With the task goes its handle of the process, which ends with the last of them.
-        self.task.abort();
+        // With the task goes its part of what they share, and with that the handles of the process, which ends with the last of
+        // them.
+        if let Some(task) = lock(&self.task).take() {
+            task.abort();
+        }
     }
 }
 
+/// Nobody panics while holding one of these locks; a poisoned one is as good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Start {
-    async fn run(&self) -> Result<(SharedWorker, Loaded), LanguageError> {
+    /// A process with the model loaded. One that could not load it is gone when this is through.
+    async fn run(&self, shown: &Shown) -> Result<(SharedWorker, Loaded), LanguageError> {
         let worker = SharedWorker::spawn(self.command.clone(), self.calls.clone()).await?;
+        *lock(&shown.process) = Some(worker.clone());
+        match self.load(&worker).await {
+            Ok(loaded) => Ok((worker, loaded)),
+            Err(error) => {
+                worker.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn load(&self, worker: &SharedWorker) -> Result<Loaded, LanguageError> {
         let answer = worker.call(Request::new(LOAD, &self.request), self.load_limit).await?;
         match answer.decode::<LoadResponse>()?.outcome {
-            Some(load_response::Outcome::Loaded(loaded)) => Ok((worker, loaded)),
+            Some(load_response::Outcome::Loaded(loaded)) => Ok(loaded),
             Some(load_response::Outcome::Refused(refusal)) => Err(refusal.into()),
             None => Err(LanguageError::Nonsense),
         }
@@ -125,7 +177,7 @@ async fn look_after(start: Start, mut worker: SharedWorker, shown: Arc<Shown>) {
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             shown.restarts.fetch_add(1, Ordering::Relaxed);
-            match start.run().await {
+            match start.run(&shown).await {
                 Ok((worker, _)) => break worker,
                 Err(error) => {
                     tracing::error!(file = %start.file.display(), error = &error as &dyn std::error::Error, "a language model could not be loaded again");

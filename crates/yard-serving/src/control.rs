@@ -10,9 +10,14 @@ use yard_types::{AliasName, ModelName, VersionNumber};
 
 use crate::{
     MetricsSnapshot, ModelStatus, QueueOptions, VersionStatus, VersionStatusState, clock,
+    line::Line,
+    memory::Ledger,
     routes::{RouteTable, Routes},
     version::Version,
 };
+
+/// Why a version does not answer that was loaded and is marked as failed.
+const BROKE_DOWN: &str = "the engine broke down repeatedly";
 
 /// One model.
 #[derive(Debug)]
@@ -20,6 +25,8 @@ pub(crate) struct ModelControl {
     pub(crate) model: ModelName,
     /// Held by an operation from its beginning to its end: one at a time for each model.
     pub(crate) operation: tokio::sync::Mutex<()>,
+    /// Who waits for that.
+    pub(crate) line: Line,
     /// A std mutex: held for moments, never across an await.
     state: Mutex<ModelState>,
 }
@@ -49,6 +56,8 @@ pub(crate) struct Slot {
     pub(crate) on_demand: bool,
     /// Not in memory for want of room, and an alias leads to it: the next request loads it.
     pub(crate) evicted: bool,
+    /// Loaded by the refresh that is under way, for an alias that leads to it when that ends.
+    pub(crate) awaits_alias: bool,
     /// Held by whoever had it loaded for an alias that is about to move.
     pub(crate) prepared: Prepared,
     /// Unloaded on request.
@@ -62,19 +71,34 @@ pub(crate) struct Slot {
 /// nobody else wants. Any number of moves may hold the same version.
 #[derive(Debug, Clone, Default)]
 #[must_use = "the version is kept only as long as this is held"]
-pub struct Prepared(Arc<()>);
+pub struct Prepared {
+    held: Arc<()>,
+    /// After the field above, so that those who are told find it let go.
+    _told: Told,
+}
+
+/// Tells those who wait for memory when it is dropped; the slot's own one tells nobody.
+#[derive(Debug, Clone, Default)]
+struct Told(Option<Arc<Ledger>>);
 
 /// Why and when a version failed to load.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) at: Instant,
     pub(crate) reason: String,
+    /// Whether memory was all that it lacked: then nothing is gained by waiting before the next try.
+    pub(crate) wants_memory: bool,
 }
 
 impl ModelControl {
     pub(crate) fn new(model: ModelName, options: QueueOptions) -> Self {
         let state = ModelState { options, ..ModelState::default() };
-        Self { model, operation: tokio::sync::Mutex::default(), state: Mutex::new(state) }
+        Self {
+            model,
+            operation: tokio::sync::Mutex::default(),
+            line: Line::default(),
+            state: Mutex::new(state),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, ModelState> {
@@ -156,15 +180,27 @@ impl ModelState {
         Some(version)
     }
 
-    /// Takes a version out of service for others; a request to an alias that leads to it loads it again.
-    pub(crate) fn evict(&mut self, number: VersionNumber) {
+    /// Takes a version out of service for others; where `comes_back`, a request to an alias that leads to it loads it again.
+    pub(crate) fn evict(&mut self, number: VersionNumber, comes_back: bool) {
         let is_target = self.is_alias_target(number);
         if self.retire(number).is_some()
             && let Some(slot) = self.slots.get_mut(&number)
         {
             slot.on_demand = false;
-            slot.evicted = is_target;
+            slot.evicted = is_target && comes_back;
+            if is_target && !comes_back {
+                // Where no request loads it, only one that broke down goes, and that is still to be told.
+                let reason = BROKE_DOWN.to_owned();
+                slot.failure = Some(Failure { at: clock::now(), reason, wants_memory: false });
+            }
         }
+    }
+
+    /// As before it was tried in vain to bring it back.
+    pub(crate) fn left_for_others(&mut self, number: VersionNumber) {
+        let slot = self.slots.entry(number).or_default();
+        slot.evicted = slot.live.is_none();
+        slot.failure = slot.failure.take().filter(|failure| !failure.wants_memory);
     }
 
     /// Those that finish what they have.
@@ -217,7 +253,20 @@ impl ModelState {
 impl Prepared {
     /// Whether anybody beside the slot has it.
     pub(crate) fn is_held(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
+        Arc::strong_count(&self.held) > 1
+    }
+
+    /// For whoever prepared the version.
+    pub(crate) fn for_caller(&self, memory: &Arc<Ledger>) -> Self {
+        Self { held: Arc::clone(&self.held), _told: Told(Some(Arc::clone(memory))) }
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if let Some(memory) = &self.0 {
+            memory.tell();
+        }
     }
 }
 
@@ -225,7 +274,7 @@ impl Slot {
     fn status(&self, number: VersionNumber, now: Instant) -> Option<VersionStatus> {
         if let Some(version) = &self.live {
             let state = if version.is_failed() {
-                VersionStatusState::Failed { reason: "the engine broke down repeatedly".to_owned() }
+                VersionStatusState::Failed { reason: BROKE_DOWN.to_owned() }
             } else {
                 VersionStatusState::Ready
             };

@@ -50,7 +50,9 @@ pub enum ServingError {
         reason: String,
     },
     /// As many versions are loaded as are allowed, and none of them can go.
-    #[error("{version} cannot be loaded: {limit} versions are loaded already, and all are in use")]
+    #[error(
+        "{version} cannot be loaded: {limit} versions are loaded already, and all are in use or have to stay"
+    )]
     TooManyLoaded {
         /// The version.
         version: VersionRef,
@@ -58,7 +60,7 @@ pub enum ServingError {
         limit: NonZeroUsize,
     },
     /// It does not fit into the memory for models.
-    #[error("{version} cannot be loaded: it takes {needs} bytes of memory, {}", shown_shortage(*shortage, *charged, *budget))]
+    #[error("{version} cannot be loaded: {}", shown_shortage(*shortage, *needs, *charged, *budget))]
     NoMemory {
         /// The version.
         version: VersionRef,
@@ -159,8 +161,8 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// What is in the way, and what to do.
-fn shown_shortage(shortage: Shortage, charged: u64, budget: u64) -> String {
-    match shortage {
+fn shown_shortage(shortage: Shortage, needs: u64, charged: u64, budget: u64) -> String {
+    let obstacle = match shortage {
         Shortage::TooLarge => {
             format!("more than the {budget} bytes for all models; raise serving.memory_bytes")
         }
@@ -172,7 +174,8 @@ fn shown_shortage(shortage: Shortage, charged: u64, budget: u64) -> String {
             "and {charged} of the {budget} bytes for all models are taken by versions that are in use; try again later, \
              unload one, or raise serving.memory_bytes"
         ),
-    }
+    };
+    format!("it takes {needs} bytes of memory, {obstacle}")
 }
 
 fn shown_selector(selector: &Selector) -> String {
@@ -193,9 +196,19 @@ impl ServingError {
         }
     }
 
-    /// Whether there was no memory: nothing is wrong with the version itself.
-    pub(crate) const fn is_want_of_memory(&self) -> bool {
-        matches!(self, Self::NoMemory { .. })
+    /// Whether there was no room at that moment: there may be some when it is next asked for.
+    pub(crate) const fn is_want_of_room(&self) -> bool {
+        matches!(self, Self::TooManyLoaded { .. } | Self::NoMemory { shortage: Shortage::Busy, .. })
+    }
+
+    /// Why there is no memory, where waiting does not help.
+    pub(crate) fn lasting_want_of_memory(&self) -> Option<String> {
+        match self {
+            Self::NoMemory { needs, budget, charged, shortage, .. } if *shortage != Shortage::Busy => {
+                Some(shown_shortage(*shortage, *needs, *charged, *budget))
+            }
+            _ => None,
+        }
     }
 
     /// Turns what the source said about a version into what the caller hears.

@@ -67,7 +67,7 @@ struct Shortage {
 /// `charged` counts all memory in use. What it exceeds the residents by is on its way out: versions that were sent away and
 /// have nothing to do any more.
 ///
-/// The number of versions is kept by those alone that no alias leads to, memory by all that are idle.
+/// For both limits all idle versions may go; the number of versions is never waited for.
 pub(crate) fn find_room(needs: u64, limits: Limits, charged: u64, residents: &[Resident]) -> Room {
     if needs > limits.bytes {
         return Room::Full(Full::TooLarge);
@@ -81,8 +81,8 @@ pub(crate) fn find_room(needs: u64, limits: Limits, charged: u64, residents: &[R
     let leaving = charged.saturating_sub(total(residents.iter()));
     let bytes = needs.saturating_sub(free.saturating_add(leaving));
     let shortage = Shortage { bytes, versions };
-    let on_demand = residents.iter().filter(|resident| resident.frees_a_place()).count();
-    if on_demand < versions {
+    let may_free_a_place = residents.iter().filter(|resident| resident.frees_a_place()).count();
+    if may_free_a_place < versions {
         return Room::Full(Full::Versions);
     }
     match choose(shortage, residents) {
@@ -130,7 +130,7 @@ impl Resident {
 
     /// Whether it may go for the number of versions' sake.
     const fn frees_a_place(&self) -> bool {
-        self.in_service && matches!(self.standing, Standing::OnDemand)
+        self.in_service && self.is_idle()
     }
 }
 

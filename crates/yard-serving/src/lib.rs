@@ -27,6 +27,7 @@ mod eviction;
 mod execution;
 mod host;
 mod lease;
+mod line;
 mod loading;
 mod memory;
 mod metrics;

@@ -8,12 +8,14 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::sync::oneshot;
 use yard_types::{AliasName, ModelName, Selector, VersionNumber, VersionRef};
 
 use crate::{
-    ModelRoutes, RefreshReport, ServingError,
+    ModelRoutes, RefreshReport, ServingError, Shortage,
     control::{ModelControl, ModelState, Prepared},
     host::Host,
+    line::InLine,
     loading::Loader,
     refresh::Occasion,
     room::{AfterFailure, Effort},
@@ -67,14 +69,27 @@ impl Core {
         routes.ok_or_else(|| ServingError::UnknownModel { model: model.to_string() })
     }
 
-    /// Loads the version that the selector means, if it is not loaded yet.
+    /// Loads the version that the selector means, if it is not loaded yet. A caller that `leaves`, which is dropping the other
+    /// end, before its turn has come leaves the line.
     pub(crate) async fn open(
         &self,
         model: &ModelName,
         selector: &Selector,
+        mut leaves: oneshot::Sender<()>,
     ) -> Result<Arc<Version>, ServingError> {
+        let not_loaded = || ServingError::NotLoaded { model: model.to_string(), selector: selector.clone() };
+        let deadline = self.room_deadline();
         let control = self.control(model).await?;
-        let _operation = control.operation.lock().await;
+        let in_line = control.line.request();
+        let _in_line = in_line.map_err(|wanted| {
+            let version = VersionRef { model: model.clone(), version: wanted.number };
+            self.no_memory(version, wanted.bytes, Shortage::Busy)
+        })?;
+        let _operation = tokio::select! {
+            operation = control.operation.lock() => operation,
+            // Nobody hears this.
+            () = leaves.closed() => return Err(not_loaded()),
+        };
         if let Some(version) = self.routes.find(model.as_str(), selector) {
             return Ok(version);
         }
@@ -95,7 +110,6 @@ impl Core {
             model: model.clone(),
             selector: selector.clone(),
         })?;
-        let not_loaded = || ServingError::NotLoaded { model: model.to_string(), selector: selector.clone() };
         let barred = {
             let state = control.lock();
             state.barred || state.slots.get(&number).is_some_and(|slot| slot.barred)
@@ -109,7 +123,8 @@ impl Core {
             return Err(plan.map_or_else(ServingError::from_source, |_| not_loaded()));
         }
         self.adopt(&control, routes);
-        let kept = self.ensure_loaded(&control, number, AfterFailure::WaitFirst, Effort::MakeRoom).await?;
+        let (after_failure, effort) = (AfterFailure::WaitFirst, Effort::MakeRoom);
+        let kept = self.ensure_loaded(&control, number, after_failure, effort, deadline).await?;
         control.change(&self.routes, |state| match alias {
             Some(alias) => {
                 state.aliases.retain(|(name, _)| *name != alias);
@@ -126,12 +141,13 @@ impl Core {
 
     /// Loads a version and keeps it until it is unloaded.
     pub(crate) async fn load(&self, reference: &VersionRef) -> Result<(), ServingError> {
+        let deadline = self.room_deadline();
         let control = self.control(&reference.model).await?;
         let _operation = control.operation.lock().await;
         let routes = self.source_routes(&reference.model).await?;
         self.adopt(&control, routes);
-        let _kept =
-            self.ensure_loaded(&control, reference.version, AfterFailure::TryAgain, Effort::MakeRoom).await?;
+        let (after_failure, effort) = (AfterFailure::TryAgain, Effort::MakeRoom);
+        let _kept = self.ensure_loaded(&control, reference.version, after_failure, effort, deadline).await?;
         control.change(&self.routes, |state| {
             if std::mem::replace(&mut state.barred, false) {
                 // What else was unloaded with the model stays so: only this version was asked for.
@@ -150,25 +166,29 @@ impl Core {
     /// Loads what the aliases of a model need, after it was unloaded or not, and keeps what they lead to until the model is
     /// unloaded.
     pub(crate) async fn load_model(&self, model: &ModelName) -> Result<(), ServingError> {
+        let deadline = self.room_deadline();
         let control = self.control(model).await?;
         let _operation = control.operation.lock().await;
-        let (was_barred, was_pinned) = {
+        let mut were_evicted = Vec::new();
+        let was_barred = {
             let mut state = control.lock();
-            for slot in state.slots.values_mut() {
+            for (number, slot) in &mut state.slots {
                 slot.barred = false;
-                slot.evicted = false;
+                if std::mem::replace(&mut slot.evicted, false) {
+                    were_evicted.push(*number);
+                }
             }
-            // Before it is loaded, so that it is not evicted at once.
-            let was_pinned = std::mem::replace(&mut state.pinned, true);
-            (std::mem::replace(&mut state.barred, false), was_pinned)
+            std::mem::replace(&mut state.barred, false)
         };
-        let refreshed =
-            self.refresh_held(&control, None, Occasion::Request).await.and_then(RefreshReport::all);
+        let refreshed = self.refresh_held(&control, None, Occasion::Request, deadline).await;
+        let refreshed = refreshed.and_then(RefreshReport::all);
         if refreshed.is_err() {
             let has_production = self.routes.find(model.as_str(), &Selector::Production).is_some();
             control.change(&self.routes, |state| {
-                state.pinned = was_pinned;
                 state.barred |= was_barred && !has_production;
+                for number in were_evicted {
+                    state.left_for_others(number);
+                }
             });
         }
         refreshed?;
@@ -184,6 +204,7 @@ impl Core {
     /// Takes a version out of service until it is loaded again. What drains is given back.
     pub(crate) async fn unload(&self, reference: &VersionRef) -> Result<Vec<Arc<Version>>, ServingError> {
         let control = self.control(&reference.model).await?;
+        let _unload = self.announce_unload(&control);
         let _operation = control.operation.lock().await;
         Ok(control.change(&self.routes, |state| {
             let slot = state.slots.entry(reference.version).or_default();
@@ -201,6 +222,7 @@ impl Core {
     /// Takes all versions of a model out of service until one is loaded again.
     pub(crate) async fn unload_model(&self, model: &ModelName) -> Result<Vec<Arc<Version>>, ServingError> {
         let control = self.control(model).await?;
+        let _unload = self.announce_unload(&control);
         let _operation = control.operation.lock().await;
         Ok(control.change(&self.routes, |state| {
             state.barred = true;
@@ -211,17 +233,25 @@ impl Core {
         }))
     }
 
+    /// Loads of the model that wait for room wait no longer.
+    fn announce_unload<'control>(&self, control: &'control ModelControl) -> InLine<'control> {
+        let unload = control.line.unload();
+        self.host.memory.tell();
+        unload
+    }
+
     /// Loads a version beside what runs, for an alias that is about to lead to it.
     pub(crate) async fn prepare(&self, reference: &VersionRef) -> Result<Prepared, ServingError> {
+        let deadline = self.room_deadline();
         let control = self.control(&reference.model).await?;
         let _operation = control.operation.lock().await;
         // What the alias leads to now answers until it is moved, so that both have to fit.
-        let _kept =
-            self.ensure_loaded(&control, reference.version, AfterFailure::TryAgain, Effort::Beside).await?;
+        let (after_failure, effort) = (AfterFailure::TryAgain, Effort::Beside);
+        let _kept = self.ensure_loaded(&control, reference.version, after_failure, effort, deadline).await?;
         Ok(control.change(&self.routes, |state| {
             let slot = state.slots.entry(reference.version).or_default();
             slot.barred = false;
-            slot.prepared.clone()
+            slot.prepared.for_caller(&self.host.memory)
         }))
     }
 

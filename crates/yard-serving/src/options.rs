@@ -52,12 +52,12 @@ pub struct ServingSettings {
     pub drain_timeout: Duration,
     /// Whether a version that is not in memory is loaded when a request asks for it. Default: true.
     pub lazy_load: bool,
-    /// Most versions in memory. Default: 256.
+    /// Most versions in memory; for one more an idle one is evicted. Default: 256.
     pub max_loaded_versions: NonZeroUsize,
     /// Memory of all versions together, as [`crate::LoadPlan::memory_bytes`] says of each; 0 for no bound. Whoever does not
     /// fit has idle versions evicted, or is refused. Default: 0.
     pub memory_budget_bytes: u64,
-    /// How long a load waits for others to give back their memory. Default: 30 s.
+    /// How long a load waits for others to give back their memory, from when it was asked for. Default: 30 s.
     pub memory_wait: Duration,
     /// How long a version that failed to load is refused without another try. Default: 10 s.
     pub retry_failed_after: Duration,

@@ -1,12 +1,12 @@
 //! Bringing a model in line with the source: what its aliases need is loaded first, and then they lead there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use yard_types::{ModelName, VersionNumber};
 
 use crate::{
-    ModelRoutes, RefreshReport, ServingError,
-    control::{ModelControl, ModelState},
+    ModelRoutes, RefreshReport, ServingError, clock,
+    control::{Failure, ModelControl, ModelState},
     operations::Core,
     room::{AfterFailure, Effort},
 };
@@ -37,21 +37,23 @@ impl Core {
         routes: Option<ModelRoutes>,
         occasion: Occasion,
     ) -> Result<RefreshReport, ServingError> {
+        let deadline = self.room_deadline();
         let control = match self.control(model).await {
             // It is gone, and nothing of it was here.
             Err(ServingError::UnknownModel { .. }) => return Ok(RefreshReport::default()),
             control => control?,
         };
         let _operation = control.operation.lock().await;
-        self.refresh_held(&control, routes, occasion).await
+        self.refresh_held(&control, routes, occasion, deadline).await
     }
 
-    /// As [`Core::refresh`], with the operation lock held.
+    /// As [`Core::refresh`], with the operation lock held; until the deadline it waits for room.
     pub(crate) async fn refresh_held(
         &self,
         control: &Arc<ModelControl>,
         routes: Option<ModelRoutes>,
         occasion: Occasion,
+        mut deadline: Instant,
     ) -> Result<RefreshReport, ServingError> {
         let routes = match routes {
             Some(routes) => Some(routes),
@@ -73,9 +75,17 @@ impl Core {
         let (mut kept, mut left) = (Vec::new(), Vec::new());
         for Needed { number, replaces } in needed {
             let waits_for_request = lazy_load && occasion != Occasion::Request && !replaces;
-            match self.ensure_loaded(control, number, AfterFailure::TryAgain, effort).await {
-                Ok(version) => kept.push(version),
-                Err(error) if waits_for_request && error.is_want_of_memory() => {
+            let began = clock::now();
+            match self.ensure_loaded(control, number, AfterFailure::TryAgain, effort, deadline).await {
+                Ok(version) => {
+                    kept.push(version);
+                    // Loading is no waiting: what is needed beside it has as long as it would have had at first.
+                    deadline = clock::after(deadline, clock::now().saturating_duration_since(began));
+                    if let Some(slot) = control.lock().slots.get_mut(&number) {
+                        slot.awaits_alias = true;
+                    }
+                }
+                Err(error) if waits_for_request && error.is_want_of_room() => {
                     tracing::info!(
                         model = %control.model,
                         version = number.get(),
@@ -91,6 +101,10 @@ impl Core {
                         error = &error as &dyn std::error::Error,
                         "an alias keeps its old version, since the new one cannot be loaded"
                     );
+                    if let Some(reason) = error.lasting_want_of_memory() {
+                        let failure = Failure { at: clock::now(), reason, wants_memory: true };
+                        control.lock().slots.entry(number).or_default().failure = Some(failure);
+                    }
                     report.failed.push((number, error));
                 }
             }
@@ -108,8 +122,16 @@ impl Core {
                 aliases.push((alias, served));
             }
             state.aliases = aliases;
+            // In the same breath: what was loaded for this is not evicted, and a try that fails keeps nobody out.
+            let is_whole = report.failed.is_empty() && !state.aliases.is_empty();
+            state.pinned |= occasion == Occasion::Request && is_whole;
+            for slot in state.slots.values_mut() {
+                slot.awaits_alias = false;
+            }
             for number in left {
-                state.slots.entry(number).or_default().evicted = true;
+                let slot = state.slots.entry(number).or_default();
+                slot.evicted = true;
+                slot.failure = None;
             }
             let unwanted: Vec<VersionNumber> = state
                 .slots

@@ -6,6 +6,7 @@
 use std::{
     pin::pin,
     sync::{Arc, PoisonError},
+    time::{Duration, Instant},
 };
 
 use yard_types::{VersionNumber, VersionRef};
@@ -15,10 +16,15 @@ use crate::{
     control::{Failure, ModelControl, ModelState},
     eviction::{Full, Limits, Resident, Room, Standing, find_room},
     lease::Hold,
+    line::Wanted,
     memory::Charge,
     operations::Core,
     version::Version,
 };
+
+/// A load that waits looks again no sooner than this after it looked last, unless memory was given back or taken: where
+/// there is much to do, runs end all the time.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Whether a version that failed a moment ago is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +36,7 @@ pub(crate) enum AfterFailure {
 /// How far a load goes to find room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effort {
-    /// Takes memory that is free; nobody goes for it, and it waits for nobody.
+    /// Takes room that is free; nobody goes for it, and it waits for nobody.
     TakeFree,
     /// Has idle versions leave and waits for them, but for those of its own model that aliases lead to: they answer until
     /// the new one does.
@@ -54,6 +60,12 @@ struct Census {
 }
 
 impl Core {
+    /// Until when an operation that arrives now may wait for room. To be asked before it waits for its turn: then all who
+    /// came together are refused together.
+    pub(crate) fn room_deadline(&self) -> Instant {
+        clock::after(clock::now(), self.host.settings.memory_wait)
+    }
+
     /// The version, loaded, and held so that it stays until the caller has published what follows from it. To be called
     /// with the operation lock held.
     pub(crate) async fn ensure_loaded(
@@ -62,6 +74,7 @@ impl Core {
         number: VersionNumber,
         after_failure: AfterFailure,
         effort: Effort,
+        deadline: Instant,
     ) -> Result<Hold, ServingError> {
         let reference = VersionRef { model: control.model.clone(), version: number };
         let options = {
@@ -70,6 +83,7 @@ impl Core {
                 return Ok(Lease::new(Arc::clone(version)).hold());
             }
             let failure = state.slots.get(&number).and_then(|slot| slot.failure.as_ref());
+            let failure = failure.filter(|failure| !failure.wants_memory);
             if let (Some(failure), AfterFailure::WaitFirst) = (failure, after_failure) {
                 let passed = clock::now().saturating_duration_since(failure.at);
                 if passed < self.host.settings.retry_failed_after {
@@ -83,7 +97,7 @@ impl Core {
             return Err(ServingError::Stopping);
         }
         let plan = self.loader.plan(&reference).await?;
-        let charge = self.claim_room(control, number, plan.memory_bytes, effort).await?;
+        let charge = self.claim_room(control, number, plan.memory_bytes, effort, deadline).await?;
         let loaded = self.loader.load(&reference, options, plan, charge).await;
         let ended = control.change(&self.routes, |state| {
             let slot = state.slots.entry(number).or_default();
@@ -93,7 +107,8 @@ impl Core {
                 Ok(version) => Ok(Lease::new(state.install(version)).hold()),
                 Err(error) => {
                     if let ServingError::LoadFailed { reason, .. } = &error {
-                        slot.failure = Some(Failure { at: clock::now(), reason: reason.clone() });
+                        let reason = reason.clone();
+                        slot.failure = Some(Failure { at: clock::now(), reason, wants_memory: false });
                     }
                     Err(error)
                 }
@@ -111,24 +126,26 @@ impl Core {
         number: VersionNumber,
         needs: u64,
         effort: Effort,
+        deadline: Instant,
     ) -> Result<Charge, ServingError> {
         let ledger = &self.host.memory;
-        let deadline = clock::after(clock::now(), self.host.settings.memory_wait);
-        let mut awaited = None;
+        let mut waits = None;
         loop {
             // Before the look, so that nothing is missed that changes between it and the wait.
             let mut changed = pin!(ledger.changed());
             changed.as_mut().enable();
+            let (looked, charged) = (clock::now(), ledger.charged());
             let refusal = match self.try_claim(control, number, needs, effort)? {
                 Claim::Taken(charge) => return Ok(charge),
                 Claim::Later(refusal) => refusal,
             };
-            if effort == Effort::TakeFree {
+            if effort == Effort::TakeFree || looked >= deadline || control.line.has_unloads() {
                 return Err(refusal);
             }
-            if awaited.is_none() {
+            if waits.is_none() {
                 // From now on others tell of what they change; what they did before is seen by one more look.
-                awaited = Some(ledger.await_room());
+                let wanted = Wanted { number, bytes: needs };
+                waits = Some((ledger.await_room(), control.line.wait_for_room(wanted)));
                 tracing::debug!(model = %control.model, version = number.get(), needs, "waits for memory");
                 continue;
             }
@@ -137,7 +154,17 @@ impl Core {
                 () = clock::sleep_until(deadline) => return Err(refusal),
                 () = self.host.admission.abandoned() => return Err(ServingError::Stopping),
             }
+            if ledger.charged() == charged {
+                clock::sleep_until((looked + LOOK_EVERY).min(deadline)).await;
+            }
         }
+    }
+
+    /// Says that there is no memory for a version.
+    pub(crate) fn no_memory(&self, version: VersionRef, needs: u64, shortage: Shortage) -> ServingError {
+        let ledger = &self.host.memory;
+        let (budget, charged) = (ledger.budget(), ledger.charged());
+        ServingError::NoMemory { version, needs, budget, charged, shortage }
     }
 
     fn try_claim(
@@ -152,13 +179,8 @@ impl Core {
         let versions = self.host.settings.max_loaded_versions;
         let limits = Limits { bytes: ledger.budget(), versions: versions.get() };
         let version = || VersionRef { model: control.model.clone(), version: number };
-        let no_memory = |shortage| ServingError::NoMemory {
-            version: version(),
-            needs,
-            budget: ledger.budget(),
-            charged: ledger.charged(),
-            shortage,
-        };
+        let no_memory = |shortage| self.no_memory(version(), needs, shortage);
+        let too_many = || ServingError::TooManyLoaded { version: version(), limit: versions };
         loop {
             // Before the census: what is given back in between then counts as leaving, and is found at the next look.
             let charged = ledger.charged();
@@ -171,11 +193,10 @@ impl Core {
                     return Ok(Claim::Taken(charge));
                 }
                 Room::Later => return Ok(Claim::Later(no_memory(Shortage::Busy))),
-                // For the number of versions some go in any case.
-                Room::Evict(_)
-                    if effort == Effort::TakeFree && charged.saturating_add(needs) > limits.bytes =>
-                {
-                    return Ok(Claim::Later(no_memory(Shortage::Busy)));
+                Room::Evict(_) if effort == Effort::TakeFree => {
+                    let lacks_memory = charged.saturating_add(needs) > limits.bytes;
+                    let refusal = if lacks_memory { no_memory(Shortage::Busy) } else { too_many() };
+                    return Ok(Claim::Later(refusal));
                 }
                 Room::Evict(places) => {
                     let mut has_gone = false;
@@ -187,9 +208,7 @@ impl Core {
                         return Ok(Claim::Later(no_memory(Shortage::Busy)));
                     }
                 }
-                Room::Full(Full::Versions) => {
-                    return Err(ServingError::TooManyLoaded { version: version(), limit: versions });
-                }
+                Room::Full(Full::Versions) => return Err(too_many()),
                 Room::Full(Full::TooLarge) => return Err(no_memory(Shortage::TooLarge)),
                 Room::Full(Full::Memory) => return Err(no_memory(Shortage::Kept)),
             }
@@ -200,10 +219,11 @@ impl Core {
     fn census(&self, own: &Arc<ModelControl>, effort: Effort) -> Census {
         let mut census = Census { residents: Vec::new(), versions: Vec::new() };
         for control in self.controls() {
+            let is_own = Arc::ptr_eq(&control, own);
             let state = control.lock();
             for (number, slot) in &state.slots {
                 if let Some(version) = &slot.live {
-                    let standing = self.standing(&state, *number, version, is_spared(&control, own, effort));
+                    let standing = self.standing(&state, *number, version, is_own, effort);
                     let resident = Resident {
                         bytes: version.memory_bytes,
                         used: version.last_used(),
@@ -226,13 +246,14 @@ impl Core {
         census
     }
 
-    /// What a version in service has to do with the room that another one needs.
+    /// What a version in service has to do with the room that another one needs, of the same model or not.
     fn standing(
         &self,
         state: &ModelState,
         number: VersionNumber,
         version: &Version,
-        spares_aliases: bool,
+        is_own: bool,
+        effort: Effort,
     ) -> Standing {
         let Some(slot) = state.slots.get(&number) else { return Standing::Kept };
         if version.is_failed() {
@@ -240,8 +261,11 @@ impl Core {
             return if version.is_idle() { Standing::OnDemand } else { Standing::Busy };
         }
         let is_target = state.is_alias_target(number);
+        let spares_aliases = is_own && effort == Effort::Beside;
         let stays = state.pinned || spares_aliases || !self.host.settings.lazy_load;
-        if slot.explicit || (is_target && stays) {
+        // What a refresh has loaded it also holds: it would wait for itself.
+        let is_held_for_this = is_own && slot.awaits_alias;
+        if slot.explicit || is_held_for_this || (is_target && stays) {
             Standing::Kept
         } else if slot.prepared.is_held() || slot.loading.is_some() || !version.is_idle() {
             Standing::Busy
@@ -256,12 +280,14 @@ impl Core {
     fn evict(&self, census: &Census, place: usize, own: &Arc<ModelControl>, effort: Effort) -> bool {
         let Some(Some((control, version))) = census.versions.get(place) else { return false };
         let number = version.reference.version;
+        let is_own = Arc::ptr_eq(control, own);
+        let comes_back = self.host.settings.lazy_load;
         let evicted = control.change(&self.routes, |state| {
             let is_there = state.live(number).is_some_and(|live| Arc::ptr_eq(live, version));
-            let standing = self.standing(state, number, version, is_spared(control, own, effort));
+            let standing = self.standing(state, number, version, is_own, effort);
             let may_go = is_there && matches!(standing, Standing::OnDemand | Standing::Aliased);
             if may_go {
-                state.evict(number);
+                state.evict(number, comes_back);
             }
             may_go
         });
@@ -282,9 +308,4 @@ impl Census {
         self.residents.push(resident);
         self.versions.push(version);
     }
-}
-
-/// Whether versions of this model that aliases lead to stay for this load's sake.
-fn is_spared(control: &Arc<ModelControl>, own: &Arc<ModelControl>, effort: Effort) -> bool {
-    effort == Effort::Beside && Arc::ptr_eq(control, own)
 }

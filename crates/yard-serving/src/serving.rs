@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::oneshot;
 use yard_engine::Engine;
 use yard_types::{ModelName, Selector, VersionNumber, VersionRef};
 
@@ -128,7 +129,9 @@ impl Serving {
         let name: ModelName =
             model.parse().map_err(|_| ServingError::UnknownModel { model: shown(model) })?;
         let selector = selector.clone();
-        let version = self.finish(|core| async move { core.open(&name, &selector).await }).await?;
+        // Dropped with this future, which tells that the caller has left.
+        let (leaves, _stays) = oneshot::channel();
+        let version = self.finish(|core| async move { core.open(&name, &selector, leaves).await }).await?;
         Ok(Lease::new(version))
     }
 
@@ -165,8 +168,8 @@ impl Serving {
     }
 
     /// Loads and warms a version beside what runs, before an alias is moved to it. When this fails, nothing has
-    /// changed. Whatever became of the move, what this gives is to be dropped after it and [`Serving::refresh`] is to
-    /// follow: it lets go of what was not needed.
+    /// changed. Whatever became of the move, a [`Serving::refresh`] is to follow: before it is through, what this
+    /// gives is to be dropped only if the alias was not moved. A version that is not needed is let go of by a refresh alone.
     pub async fn prepare(&self, version: &VersionRef) -> Result<Prepared, ServingError> {
         let version = version.clone();
         self.finish(|core| async move { core.prepare(&version).await }).await

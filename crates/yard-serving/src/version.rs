@@ -382,7 +382,11 @@ impl Full {
 impl Drop for Version {
     fn drop(&mut self) {
         if let Some(held) = self.held.take() {
-            self.host.runtime.spawn_blocking(move || drop(held));
+            // Unloaded only here: where the runtime is ending this is dropped on a thread that may not block.
+            self.host.runtime.spawn_blocking(move || {
+                held.model.unload();
+                drop(held);
+            });
         }
     }
 }

@@ -15,6 +15,8 @@ CREATE TABLE batch_files (
 ) STRICT;
 
 CREATE INDEX batch_files_by_owner ON batch_files (owner, sequence);
+-- Enough to tell what a key keeps, which is asked for each line that runs.
+CREATE INDEX batch_files_by_size ON batch_files (owner, purpose, bytes);
 CREATE INDEX batch_files_that_end ON batch_files (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE batches (
@@ -40,6 +42,8 @@ CREATE TABLE batches (
     total          INTEGER NOT NULL DEFAULT 0,
     completed      INTEGER NOT NULL DEFAULT 0,
     failed         INTEGER NOT NULL DEFAULT 0,
+    -- What its rows of batch_lines take up.
+    outcome_bytes  INTEGER NOT NULL DEFAULT 0,
     problems_json  TEXT    NOT NULL DEFAULT '[]',
     output_file    TEXT,
     error_file     TEXT
@@ -47,6 +51,7 @@ CREATE TABLE batches (
 
 CREATE INDEX batches_by_owner ON batches (owner, sequence);
 CREATE INDEX batches_open ON batches (sequence) WHERE ended_at IS NULL;
+CREATE INDEX batches_open_by_owner ON batches (owner) WHERE ended_at IS NULL;
 
 -- What became of a line: written once, before the line counts as done. Gone when the batch has ended and its files hold it.
 CREATE TABLE batch_lines (

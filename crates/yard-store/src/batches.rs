@@ -8,7 +8,7 @@ mod rows;
 use async_trait::async_trait;
 use yard_batches::{
     Batch, BatchEnd, BatchId, BatchStore, BatchStoreError, FileId, FileQuery, LineRecord, Owner, Problem,
-    StoredFile,
+    StoredFile, Usage,
 };
 use yard_registry::StoreError;
 use yard_types::Timestamp;
@@ -45,8 +45,17 @@ fn backend(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BatchS
 
 #[async_trait]
 impl BatchStore for SqliteBatchStore {
-    async fn insert_file(&self, file: &StoredFile, most: u64) -> Result<(), BatchStoreError> {
-        files::insert_bounded(&self.database, file, most).await
+    async fn insert_file(
+        &self,
+        file: &StoredFile,
+        most: u64,
+        most_bytes: u64,
+    ) -> Result<(), BatchStoreError> {
+        files::insert_bounded(&self.database, file, most, most_bytes).await
+    }
+
+    async fn usage(&self, owner: &Owner) -> Result<Usage, BatchStoreError> {
+        files::usage(&self.database, owner).await
     }
 
     async fn file(

@@ -10,8 +10,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use yard_access::Access;
 use yard_batches::{Batches, Runner};
-use yard_encoders::WithTexts;
-use yard_engine::Engine;
+use yard_encoders::{Occasion, WithTexts};
+use yard_engine::{Engine, LoadError, ModelPackage};
 use yard_jobs::{Capacity, Jobs, SchedulerOptions};
 use yard_language::{LanguageEngine, LanguageOptions};
 use yard_registry::ArtifactStore;
@@ -180,7 +180,7 @@ fn start_jobs(
 /// The engines that can be used, the preferred one first.
 fn engines(library: Option<&Path>, language: LanguageOptions) -> Vec<Arc<dyn Engine>> {
     let (engines, missing) = yard_engine_onnx::engines_available(library);
-    let mut engines = WithTexts::around(engines);
+    let mut engines = WithTexts::around(engines, Occasion::Serving { warn: warn_of_unread_texts });
     match missing {
         Some(error) => {
             tracing::warn!(
@@ -198,6 +198,15 @@ fn engines(library: Option<&Path>, language: LanguageOptions) -> Vec<Arc<dyn Eng
     let worker = WorkerCommand::same_program(["worker", "language"]);
     engines.push(Arc::new(LanguageEngine::new(worker, env!("CARGO_PKG_VERSION"), language)));
     engines
+}
+
+/// For the log: the model is served by its tensors alone.
+fn warn_of_unread_texts(package: &ModelPackage, error: &LoadError) {
+    tracing::warn!(
+        package = %package.directory().display(),
+        error = error as &dyn std::error::Error,
+        "a model cannot read texts, and is served by its tensors alone"
+    );
 }
 
 fn stamp(engine: &dyn Engine) -> EngineStamp {

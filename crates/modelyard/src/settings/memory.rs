@@ -10,13 +10,22 @@ pub(crate) fn machine_bytes() -> Option<u64> {
     Some(kibibytes << 10)
 }
 
-/// The memory that models get if nobody says: three quarters of what this process may have, since requests, their answers
-/// and jobs need some too. 0, which bounds nothing, where the system does not tell.
-pub(crate) fn model_bytes() -> u64 {
+/// The memory that this process and its children may have together, as far as the system says.
+fn available_bytes() -> Option<u64> {
     let groups = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let group = group_bytes(Path::new("/sys/fs/cgroup"), &groups);
-    let least = [machine_bytes(), group].into_iter().flatten().min();
-    least.map_or(0, |bytes| bytes / 4 * 3)
+    [machine_bytes(), group].into_iter().flatten().min()
+}
+
+/// The memory that models get if nobody says: 60 % of what there is. With what [`job_bytes`] gives, 15 % are left for
+/// requests, their answers and proofs. 0, which bounds nothing, where the system does not tell.
+pub(crate) fn model_bytes() -> u64 {
+    available_bytes().map_or(0, |bytes| bytes / 5 * 3)
+}
+
+/// The memory that jobs get if nobody says: a quarter of what there is.
+pub(crate) fn job_bytes() -> Option<u64> {
+    available_bytes().map(|bytes| bytes / 4)
 }
 
 /// The least limit of the groups that a process is in; `groups` is what the kernel says of them.
@@ -99,8 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn models_get_three_quarters_of_what_there_is() {
-        let bytes = model_bytes();
-        assert!(machine_bytes().is_none_or(|machine| bytes > 0 && bytes <= machine / 4 * 3));
+    fn models_and_jobs_together_get_less_than_there_is() {
+        let Some(available) = available_bytes() else { return };
+        assert!(machine_bytes().is_none_or(|machine| available <= machine));
+        let (models, jobs) = (model_bytes(), job_bytes().unwrap());
+        assert!(models > jobs && jobs > 0 && models + jobs <= available / 100 * 86);
     }
 }

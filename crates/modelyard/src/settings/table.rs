@@ -235,8 +235,8 @@ fn serving_settings() -> Vec<Setting> {
         setting!(
             "serving.memory_bytes",
             serving.memory_budget_bytes,
-            "Memory of all loaded models together, by what their proofs found; 0 for three quarters of the machine's, or \
-             of the cgroup's where that has less. For a model that does not fit idle ones are evicted, those first that \
+            "Memory of all loaded models together, by what their proofs found; 0 for 60 % of the machine's, or of the \
+             cgroup's where that has less. For a model that does not fit idle ones are evicted, those first that \
              were not used for longest."
         ),
         setting!(
@@ -382,13 +382,18 @@ fn other_settings() -> Vec<Setting> {
             batches.max_files,
             "Most files that a key may have uploaded; what batches write does not count."
         ),
+        setting!(
+            "batches.max_bytes",
+            batches.max_bytes,
+            "Most bytes of all files of a key together, those that batches write among them; more are refused with 409."
+        ),
         setting!("batches.max_open", batches.max_open, "Most batches of a key that have not ended."),
         setting!("batches.max_lines", batches.max_lines, "Most lines of a batch."),
         setting!("batches.max_line_bytes", batches.max_line_bytes, "Most bytes of a line of a batch."),
         setting!(
             "batches.lines_at_once",
             batches.lines_at_once,
-            "Lines of all batches that run at once, behind all requests that somebody waits for."
+            "Lines of all batches that run at once, behind all requests that somebody waits for; keys share them evenly."
         ),
         setting!(
             "batches.owners_at_once",
@@ -426,7 +431,7 @@ pub(super) fn reference_page() -> String {
         let default = match setting.key {
             "server.io_threads" => "half of the cores".to_owned(),
             "serving.compute_threads" | "jobs.cpu_threads" => "the cores".to_owned(),
-            "jobs.memory" => "half of the machine's".to_owned(),
+            "jobs.memory" => "a quarter of the machine's or cgroup's".to_owned(),
             _ => format!("`{}`", (setting.show)(&defaults)),
         };
         // Writing to a String cannot fail.

@@ -25,6 +25,11 @@ impl Contents for RegistryContents {
     async fn read(&self, digest: &Digest) -> Result<(u64, ByteStream), ContentError> {
         self.0.read_content(digest).await.map_err(told)
     }
+
+    async fn collect(&self) -> Result<u64, ContentError> {
+        let report = self.0.gc().await.map_err(|error| ContentError::Backend(Box::new(error)))?;
+        Ok(report.bytes)
+    }
 }
 
 #[async_trait]

@@ -11,14 +11,16 @@ use futures_util::stream;
 
 use super::{Work, validate::parsed};
 use crate::{
-    Batch, BatchEnd, BatchError, BatchId, BatchStatus, BatchStore, BatchStoreError, ByteStream, Endpoint,
-    FileId, LineRecord, Purpose, StagedContent, StoredFile,
+    Batch, BatchEnd, BatchError, BatchId, BatchStatus, BatchStore, BatchStoreError, ByteStream, ContentError,
+    Endpoint, FileId, LineRecord, Purpose, StagedContent, StoredFile,
     lines::Lines,
     written::{answered, not_done},
 };
 
 /// Outcomes read at once. Each may be large.
-const PAGE: u32 = 16;
+const PAGE: u32 = 4;
+/// How an error says, on its way through a stream, that it is the input that cannot be read.
+const UNREADABLE: io::ErrorKind = io::ErrorKind::InvalidData;
 
 impl Work {
     /// Writes the files of a batch, in the order of its input, and ends it.
@@ -34,18 +36,11 @@ impl Work {
         } else {
             None
         };
-        let errors = if !is_whole {
-            let (_, content) = contents.read(&batch.input_digest).await?;
-            let rest = Rest {
-                lines: Lines::new(content, self.shared.options.max_line_bytes),
-                failed: outcomes(false),
-                done: done.into_iter().collect(),
-                batch: batch.id.clone(),
-                endpoint: batch.endpoint,
-                status,
-            };
-            Some(contents.stage(rest.stream(), u64::MAX).await?)
-        } else if done.iter().any(|(_, succeeded)| !succeeded) {
+        let has_failed = done.iter().any(|(_, succeeded)| !succeeded);
+        let rest = if is_whole { None } else { self.rest(batch, done, status).await? };
+        let errors = if rest.is_some() {
+            rest
+        } else if has_failed {
             Some(contents.stage(answers(outcomes(false)), u64::MAX).await?)
         } else {
             None
@@ -74,6 +69,51 @@ impl Work {
         tracing::info!(batch = %batch.id, %status, "a batch has ended");
         Ok(())
     }
+
+    /// The file of what failed and what was not done; `None` when the input, which tells the latter, is lost.
+    async fn rest(
+        &self,
+        batch: &Batch,
+        done: Vec<(u32, bool)>,
+        status: BatchStatus,
+    ) -> Result<Option<Box<dyn StagedContent>>, BatchError> {
+        let contents = &self.shared.contents;
+        let staged = match contents.read(&batch.input_digest).await {
+            Ok((_, content)) => {
+                let rest = Rest {
+                    // They were bounded when they were read first; the bound may be another since.
+                    lines: Lines::new(content, usize::MAX),
+                    failed: Outcomes::new(Arc::clone(&self.shared.store), batch.id.clone(), false),
+                    done: done.into_iter().collect(),
+                    batch: batch.id.clone(),
+                    endpoint: batch.endpoint,
+                    status,
+                };
+                contents.stage(rest.stream(), u64::MAX).await.map_err(|error| (is_of_input(&error), error))
+            }
+            Err(error) => Err((true, error)),
+        };
+        let (is_of_input, error) = match staged {
+            Ok(staged) => return Ok(Some(staged)),
+            Err(failed) => failed,
+        };
+        // Other faults may pass, and are waited for as long as the batch would have lasted.
+        let is_over = batch.status == BatchStatus::Cancelling || self.shared.clock.now() >= batch.expires_at;
+        if !(matches!(error, ContentError::Missing(_)) || is_of_input && is_over) {
+            return Err(error.into());
+        }
+        tracing::error!(
+            batch = %batch.id,
+            error = &error as &dyn std::error::Error,
+            "the input of a batch is lost: what was not done is not listed"
+        );
+        Ok(None)
+    }
+}
+
+/// Whether the input could not be read, rather than a file not be written.
+fn is_of_input(error: &ContentError) -> bool {
+    matches!(error, ContentError::Interrupted(error) if error.kind() == UNREADABLE)
 }
 
 /// How a batch ends of which so many lines have an outcome.
@@ -150,7 +190,7 @@ impl Rest {
     }
 
     async fn next(&mut self) -> Result<Option<Vec<u8>>, io::Error> {
-        while let Some(line) = self.lines.next().await.map_err(io::Error::other)? {
+        while let Some(line) = self.lines.next().await.map_err(|error| io::Error::new(UNREADABLE, error))? {
             let number = line.number;
             if self.done.contains(&(number, true)) {
                 continue;

@@ -1,5 +1,6 @@
 //! Runners that end at any moment, and what is there when another has gone on.
 
+mod bounds;
 mod crashes;
 mod ends;
 
@@ -42,7 +43,7 @@ impl World {
     async fn make_of(&self, owner: &Owner, text: String, window: &str) -> Batch {
         let piece = Ok::<_, std::io::Error>(bytes::Bytes::from(text));
         let content = Box::pin(futures_util::stream::iter([piece]));
-        let content = self.batches.stage(content).await.unwrap();
+        let content = self.batches.stage(owner, content).await.unwrap();
         let new = NewFile { name: "in.jsonl".to_owned(), lifetime_seconds: None, content };
         let file = self.batches.add_file(owner, new).await.unwrap();
         let new = NewBatch {
@@ -167,6 +168,10 @@ async fn bad_lines_fail_their_batch_before_any_runs() {
         assert_eq!((problem.code.as_str(), problem.line), (code, line));
         assert!(ended.output_file.is_none() && ended.error_file.is_none());
     }
+    let long = format!("\"{}\"", "x".repeat(190));
+    let ended = world.ended(&world.make_of(&owner("a"), long, "24h").await).await;
+    let message = &ended.problems[0].message;
+    assert!(message.chars().count() <= 200 && message.contains("xxx"), "{message}");
     assert_eq!(world.lines.begun(""), 0);
     runner.stop().await;
 }
@@ -187,7 +192,11 @@ async fn owners_share_what_runs() {
     }
     let owners = world.lines.owners();
     assert_eq!(owners.len(), 120);
-    for window in owners.chunks(12) {
+    // As long as both have lines left; then the other has all.
+    let ends = ["a", "b"].map(|name| owners.iter().rposition(|owner| *owner == name).unwrap());
+    let both = &owners[..ends[0].min(ends[1])];
+    assert!(both.len() >= 72, "{owners:?}");
+    for window in both.chunks_exact(12) {
         let of_a = window.iter().filter(|owner| *owner == "a").count();
         assert!((3..=9).contains(&of_a), "{owners:?}");
     }

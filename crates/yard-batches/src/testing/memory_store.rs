@@ -7,7 +7,7 @@ use yard_types::Timestamp;
 
 use crate::{
     Batch, BatchEnd, BatchId, BatchStatus, BatchStore, BatchStoreError, FileId, FileQuery, LineRecord, Owner,
-    Problem, Purpose, StoredFile,
+    Problem, Purpose, StoredFile, Usage,
 };
 
 type Outcome<T> = Result<T, BatchStoreError>;
@@ -70,6 +70,19 @@ impl MemoryBatchStore {
 }
 
 impl Rows {
+    fn usage(&self, owner: &Owner) -> Usage {
+        let own = |kept: &&StoredFile| kept.owner == *owner;
+        let uploaded =
+            self.files.iter().filter(own).filter(|kept| kept.purpose == Purpose::Batch).count() as u64;
+        let written: u64 = self.files.iter().filter(own).map(|kept| kept.bytes).sum();
+        // Only batches that have not ended have lines.
+        let batches: Vec<&BatchId> =
+            self.batches.iter().filter(|batch| batch.owner == *owner).map(|batch| &batch.id).collect();
+        let lines = self.lines.iter().filter(|(key, _)| batches.contains(&&key.0));
+        let answered: u64 = lines.map(|(_, record)| record.bytes()).sum();
+        Usage { uploaded, bytes: written + answered }
+    }
+
     fn batch(&mut self, id: &BatchId) -> Outcome<&mut Batch> {
         let found = self.batches.iter_mut().find(|batch| batch.id == *id);
         found.ok_or_else(|| BatchStoreError::Missing(format!("batch {id}")))
@@ -103,16 +116,22 @@ fn page<T: Clone>(items: &[&T], after: Option<usize>, limit: u32) -> Vec<T> {
 
 #[async_trait]
 impl BatchStore for MemoryBatchStore {
-    async fn insert_file(&self, file: &StoredFile, most: u64) -> Outcome<()> {
+    async fn insert_file(&self, file: &StoredFile, most: u64, most_bytes: u64) -> Outcome<()> {
         self.write(|rows| {
-            let own =
-                rows.files.iter().filter(|kept| kept.owner == file.owner && kept.purpose == Purpose::Batch);
-            if own.count() as u64 >= most {
+            let usage = rows.usage(&file.owner);
+            if usage.uploaded >= most {
                 return Err(BatchStoreError::TooMany(most));
+            }
+            if usage.bytes.saturating_add(file.bytes) > most_bytes {
+                return Err(BatchStoreError::NoRoom(most_bytes));
             }
             rows.files.push(file.clone());
             Ok(())
         })
+    }
+
+    async fn usage(&self, owner: &Owner) -> Outcome<Usage> {
+        Ok(self.read(|rows| rows.usage(owner)))
     }
 
     async fn file(&self, owner: &Owner, id: &FileId, now: Timestamp) -> Outcome<Option<StoredFile>> {
@@ -269,8 +288,14 @@ impl BatchStore for MemoryBatchStore {
             if rows.batch(id)?.owner != *owner {
                 return Err(BatchStoreError::Missing(format!("batch {id}")));
             }
-            if rows.batch(id)?.status != BatchStatus::Cancelling {
-                rows.moved(id, BatchStatus::Cancelling)?.moments.cancelling = Some(at);
+            let status = rows.batch(id)?.status;
+            match status {
+                BatchStatus::Cancelling => {}
+                BatchStatus::Validating => {
+                    let moments = &mut rows.moved(id, BatchStatus::Cancelled)?.moments;
+                    (moments.cancelling, moments.ended) = (Some(at), Some(at));
+                }
+                _ => rows.moved(id, BatchStatus::Cancelling)?.moments.cancelling = Some(at),
             }
             Ok(rows.batch(id)?.clone())
         })

@@ -13,7 +13,7 @@ use yard_types::{Digest, Timestamp};
 
 use crate::{
     Batch, BatchEnd, BatchId, BatchStatus, BatchStore, BatchStoreError, Counts, Endpoint, FileId, FileQuery,
-    LineRecord, Moments, Owner, Problem, Purpose, StoredFile,
+    LineRecord, Moments, Owner, Problem, Purpose, StoredFile, Usage,
 };
 
 /// The store under test.
@@ -27,12 +27,14 @@ macro_rules! batch_store_suite {
             a_file_is_read_back_by_its_owner_alone
             files_are_listed_in_pages
             files_are_bounded_and_end_with_their_time
+            the_bytes_of_files_and_outcomes_are_bounded
             a_batch_is_read_back_as_written
             batches_are_listed_and_bounded
             batches_go_through_their_states_and_no_others
             a_line_has_one_outcome
             outcomes_are_read_in_order
             a_batch_that_was_called_off_is_not_completed
+            a_batch_of_which_nothing_ran_is_cancelled_at_once
             an_end_is_kept_with_its_files
         }
     };
@@ -133,7 +135,7 @@ fn too_many<T: std::fmt::Debug>(outcome: Result<T, BatchStoreError>, most: u64) 
 /// Others do not learn that there is one.
 pub async fn a_file_is_read_back_by_its_owner_alone(store: Store) {
     let kept = StoredFile { expires_at: Some(Timestamp(50)), ..file(1, "a") };
-    store.insert_file(&kept, 10).await.unwrap();
+    store.insert_file(&kept, 10, u64::MAX).await.unwrap();
     assert_eq!(store.file(&owner("a"), &kept.id, Timestamp(9)).await.unwrap(), Some(kept.clone()));
     for stranger in ["b", ""] {
         assert_eq!(store.file(&owner(stranger), &kept.id, Timestamp(9)).await.unwrap(), None);
@@ -150,9 +152,9 @@ pub async fn files_are_listed_in_pages(store: Store) {
     for number in 1..=5 {
         // Times may be equal: the order is that in which they came.
         let kept = StoredFile { created_at: Timestamp(1), ..file(6 - number, "a") };
-        store.insert_file(&kept, 10).await.unwrap();
+        store.insert_file(&kept, 10, u64::MAX).await.unwrap();
     }
-    store.insert_file(&file(9, "b"), 10).await.unwrap();
+    store.insert_file(&file(9, "b"), 10, u64::MAX).await.unwrap();
     let numbers = |files: Vec<StoredFile>| files.iter().map(|file| file.bytes).collect::<Vec<_>>();
     let own = owner("a");
     assert_eq!(numbers(store.files(&own, &query(9)).await.unwrap()), [1, 2, 3, 4, 5]);
@@ -172,17 +174,45 @@ pub async fn files_are_listed_in_pages(store: Store) {
 pub async fn files_are_bounded_and_end_with_their_time(store: Store) {
     for number in 1..=2 {
         let kept = StoredFile { expires_at: Some(Timestamp(10)), ..file(number, "a") };
-        store.insert_file(&kept, 2).await.unwrap();
+        store.insert_file(&kept, 2, u64::MAX).await.unwrap();
     }
-    too_many(store.insert_file(&file(3, "a"), 2).await, 2);
-    store.insert_file(&file(4, "b"), 2).await.unwrap();
+    too_many(store.insert_file(&file(3, "a"), 2, u64::MAX).await, 2);
+    store.insert_file(&file(4, "b"), 2, u64::MAX).await.unwrap();
     assert_eq!(store.file(&owner("a"), &file_id(1), Timestamp(10)).await.unwrap(), None);
     let later = FileQuery { now: Timestamp(10), ..query(9) };
     assert!(store.files(&owner("a"), &later).await.unwrap().is_empty());
     assert_eq!(store.remove_expired_files(Timestamp(9)).await.unwrap(), 0);
     assert_eq!(store.remove_expired_files(Timestamp(10)).await.unwrap(), 2);
     assert!(store.file(&owner("b"), &file_id(4), Timestamp(10)).await.unwrap().is_some());
-    store.insert_file(&file(3, "a"), 2).await.unwrap();
+    store.insert_file(&file(3, "a"), 2, u64::MAX).await.unwrap();
+}
+
+/// All of an owner's together, and until they are gone.
+pub async fn the_bytes_of_files_and_outcomes_are_bounded(store: Store) {
+    assert_eq!(store.usage(&owner("a")).await.unwrap(), Usage::default());
+    store.insert_file(&file(60, "a"), 9, 100).await.unwrap();
+    let refused = store.insert_file(&file(41, "a"), 9, 100).await;
+    assert!(matches!(refused, Err(BatchStoreError::NoRoom(100))), "{refused:?}");
+    store.insert_file(&file(41, "b"), 9, 100).await.unwrap();
+    store.insert_file(&file(30, "a"), 9, 100).await.unwrap();
+    assert_eq!(store.usage(&owner("a")).await.unwrap(), Usage { uploaded: 2, bytes: 90 });
+    // What was answered counts before it stands in a file, and not twice.
+    let id = running(&store, 1).await;
+    let outcomes = [line(1, 200), line(2, 400)];
+    for outcome in outcomes.iter().chain(&outcomes) {
+        store.put_line(&id, outcome).await.unwrap();
+    }
+    let answered: u64 = outcomes.iter().map(LineRecord::bytes).sum();
+    assert_eq!(store.usage(&owner("a")).await.unwrap(), Usage { uploaded: 2, bytes: 90 + answered });
+    let refused = store.insert_file(&file(9, "a"), 9, 98 + answered).await;
+    assert!(matches!(refused, Err(BatchStoreError::NoRoom(_))), "{refused:?}");
+    store.begin_finalizing(&id, Timestamp(6)).await.unwrap();
+    let output = StoredFile { purpose: Purpose::BatchOutput, ..file(7, "a") };
+    let end = BatchEnd { status: BatchStatus::Completed, output: Some(output), errors: None };
+    store.finish(&id, &end, Timestamp(7)).await.unwrap();
+    assert_eq!(store.usage(&owner("a")).await.unwrap(), Usage { uploaded: 2, bytes: 97 });
+    store.remove_file(&owner("a"), &file_id(60)).await.unwrap();
+    assert_eq!(store.usage(&owner("a")).await.unwrap(), Usage { uploaded: 1, bytes: 37 });
 }
 
 /// To the last member.
@@ -314,6 +344,21 @@ pub async fn a_batch_that_was_called_off_is_not_completed(store: Store) {
     assert_eq!(status(&store, &id).await, BatchStatus::Cancelled);
 }
 
+/// Nobody has to be found who finishes it.
+pub async fn a_batch_of_which_nothing_ran_is_cancelled_at_once(store: Store) {
+    let made = batch(1, "a");
+    store.insert_batch(&made, 1, 10).await.unwrap();
+    let cancelled = store.cancel(&owner("a"), &made.id, Timestamp(7)).await.unwrap();
+    let moments = Moments { cancelling: Some(Timestamp(7)), ended: Some(Timestamp(7)), ..Moments::default() };
+    assert_eq!((cancelled.status, cancelled.moments), (BatchStatus::Cancelled, moments));
+    // Whoever was reading its lines learns of it.
+    conflicts(store.begin(&made.id, 3, Timestamp(8)).await);
+    conflicts(store.fail(&made.id, &[], Timestamp(8)).await);
+    conflicts(store.cancel(&owner("a"), &made.id, Timestamp(8)).await);
+    assert!(store.open_batches().await.unwrap().is_empty());
+    store.insert_batch(&batch(2, "a"), 1, 10).await.unwrap();
+}
+
 /// In one step.
 pub async fn an_end_is_kept_with_its_files(store: Store) {
     let id = running(&store, 1).await;
@@ -331,7 +376,7 @@ pub async fn an_end_is_kept_with_its_files(store: Store) {
     assert!(store.file(&owner("a"), &file_id(12), Timestamp(8)).await.unwrap().is_some());
     assert!(store.done_lines(&id).await.unwrap().is_empty());
     // What batches write does not count as uploaded.
-    store.insert_file(&file(1, "a"), 1).await.unwrap();
+    store.insert_file(&file(1, "a"), 1, u64::MAX).await.unwrap();
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use yard_engine::{Engine, LoadOptions};
+use yard_engine::{Engine, LoadOptions, RunControl};
 
 use super::*;
 use crate::testing::{CountingEngine, TOKENIZER_FILE, package};
@@ -9,7 +9,7 @@ fn open(engine: &CountingEngine, files: &[(&str, &str)]) -> (TextEncoder, Counti
     files.push(("tokenizer.json", TOKENIZER_FILE));
     let (_folder, package) = package(&files);
     let model = engine.load(&package, &LoadOptions::default()).unwrap();
-    (TextEncoder::open(&package, model.as_ref()).unwrap().unwrap(), engine.clone())
+    (TextEncoder::open(&package, model.as_ref(), Occasion::Proof).unwrap().unwrap(), engine.clone())
 }
 
 /// The rows of all texts, run as they are planned.
@@ -64,7 +64,8 @@ fn pooling_is_what_the_package_says() {
 fn pairs_have_scores() {
     let opened = open(&CountingEngine::scores(), &[]);
     assert_eq!(*opened.0.facts(), EncoderFacts { purpose: Purpose::Scores, longest: 512, width: 1 });
-    let texts = ["a dog", "the cat", "a"].map(|document| opened.0.pair("the", document, false).unwrap());
+    let query = opened.0.query("the").unwrap();
+    let texts = ["a dog", "the cat", "a"].map(|document| opened.0.pair(&query, document, false).unwrap());
     // [CLS] the [SEP] ... [SEP]: 12, and what the document has.
     assert_eq!(run(&opened, &texts, true), [[30.0], [21.0], [22.0]]);
 }
@@ -94,6 +95,34 @@ fn a_model_that_the_tokens_do_not_fit_is_refused() {
     // It answers three dimensions, where its signature says two.
     engine.rename_output("sentence_embedding");
     let model = engine.load(&package, &LoadOptions::default()).unwrap();
-    let error = TextEncoder::open(&package, model.as_ref()).unwrap_err().to_string();
+    let error = TextEncoder::open(&package, model.as_ref(), Occasion::Proof).unwrap_err().to_string();
     assert!(error.contains("tokenizer.json") && error.contains("its shape is"), "{error}");
+}
+
+#[test]
+fn the_proof_runs_as_much_as_requests_may() {
+    let length = |tokens: usize| format!(r#"{{"max_seq_length":{tokens}}}"#);
+    let seen = |tokens: usize, occasion: Occasion| {
+        let length = length(tokens);
+        let files = [("tokenizer.json", TOKENIZER_FILE), ("sentence_bert_config.json", length.as_str())];
+        let (_folder, package) = package(&files);
+        let engine = CountingEngine::tokens();
+        TextEncoder::open(&package, &engine, occasion).unwrap().unwrap();
+        engine.seen()
+    };
+    // [CLS] [UNK] [SEP].
+    let word = vec![1, 3];
+    assert_eq!(seen(512, Occasion::Proof), [word.clone(), vec![1, 512], vec![4, 512]]);
+    assert_eq!(seen(8, Occasion::Proof), [word.clone(), vec![1, 8], vec![32, 8]]);
+    assert_eq!(seen(8_192, Occasion::Proof), [word.clone(), vec![1, 2_048]]);
+    assert_eq!(seen(512, Occasion::Serving { warn: |_, _| {} }), [word]);
+}
+
+#[test]
+fn a_model_that_reads_fewer_tokens_than_its_files_say_is_refused() {
+    let (_folder, package) = package(&[("tokenizer.json", TOKENIZER_FILE)]);
+    let mut engine = CountingEngine::tokens();
+    engine.limit(128);
+    let error = TextEncoder::open(&package, &engine, Occasion::Proof).unwrap_err().to_string();
+    assert!(error.contains("512 tokens") && error.contains("'max_seq_length'"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use yard_access::Principal;
 use yard_serving::{Prepared, ServingError};
-use yard_types::{AliasName, ModelName, VersionNumber, VersionRef};
+use yard_types::{AliasName, ModelName, Selector, VersionNumber, VersionRef};
 
 use super::{Application, ApplicationError, audit::registry_actor};
 
@@ -31,7 +31,7 @@ impl Application {
         let prepared = self.serving().prepare(&reference).await?;
         let moved = self.registry().promote(model, alias, version, &registry_actor(principal)).await;
         // Whatever became of the move, serving lets go of what it prepared in vain.
-        let switched = self.switch(&reference, prepared).await;
+        let switched = self.switch(alias, &reference, prepared, moved.is_ok()).await;
         let from = moved?;
         let detail = match from {
             Some(from) => format!("{alias} from {from} to {version}"),
@@ -56,7 +56,7 @@ impl Application {
         let reference = VersionRef { model: model.clone(), version: to };
         let prepared = self.serving().prepare(&reference).await?;
         let moved = self.registry().roll_back_to(model, alias, &rollback, &registry_actor(principal)).await;
-        let switched = self.switch(&reference, prepared).await;
+        let switched = self.switch(alias, &reference, prepared, moved.is_ok()).await;
         moved?;
         self.record(principal, "model.rollback", model.as_str(), &format!("{alias} from {from} to {to}"))
             .await?;
@@ -67,10 +67,28 @@ impl Application {
 
     /// Lets serving follow an alias that was to move to this version. What other aliases of the model need and cannot
     /// have is no fault of this move; serving writes it to the log.
-    async fn switch(&self, moved_to: &VersionRef, prepared: Prepared) -> Result<(), ServingError> {
-        // From here on the alias keeps the version in memory, or nobody wants it.
+    async fn switch(
+        &self,
+        alias: &AliasName,
+        moved_to: &VersionRef,
+        prepared: Prepared,
+        has_moved: bool,
+    ) -> Result<(), ServingError> {
+        let serving = self.serving();
+        if !has_moved {
+            drop(prepared);
+            serving.refresh(&moved_to.model).await?;
+            return Ok(());
+        }
+        // Until the alias leads to it in memory too, others would evict it.
+        let report = serving.refresh(&moved_to.model).await?;
+        let found = serving.find(moved_to.model.as_str(), &Selector::Alias(alias.clone()));
+        let leads_there = found.is_ok_and(|lease| lease.version() == moved_to.version);
         drop(prepared);
-        let report = self.serving().refresh(&moved_to.model).await?;
+        if !leads_there {
+            // Somebody has moved the alias on meanwhile, and could not let go of what was held here.
+            serving.refresh(&moved_to.model).await?;
+        }
         let own = report.failed.into_iter().find(|(version, _)| *version == moved_to.version);
         own.map_or(Ok(()), |(_, error)| Err(error))
     }

@@ -8,6 +8,7 @@ mod language;
 use std::fmt::Write;
 
 use yard_access::{AllowedModels, Visibility};
+use yard_batches::Activity;
 use yard_language::LanguageModel;
 use yard_serving::{HistogramSnapshot, MemoryStatus, MetricsSnapshot};
 use yard_types::VersionRef;
@@ -199,6 +200,9 @@ impl Page {
             state.bodies.used(),
         );
         self.memory(&serving.memory());
+        if let Some(batches) = state.application.batches() {
+            self.batches(batches.activity());
+        }
         let counts = state.application.access().counts();
         self.family("modelyard_key_checks_total", Kind::Counter, "Checks of API keys, by what came of them.");
         for (outcome, count) in [
@@ -233,6 +237,15 @@ impl Page {
             "Versions that had to leave memory for others.",
             memory.evictions,
         );
+    }
+
+    fn batches(&mut self, activity: Activity) {
+        self.single("modelyard_batches_open", Kind::Gauge, "Batches that have not ended.", activity.open);
+        let name = "modelyard_batch_lines_total";
+        self.family(name, Kind::Counter, "Lines of batches that have an outcome, by what came of them.");
+        for (outcome, count) in [("answered", activity.answered), ("failed", activity.refused)] {
+            self.line(format_args!("{name}{{outcome=\"{outcome}\"}} {count}"));
+        }
     }
 
     fn requests(&mut self, state: &ServerState) {

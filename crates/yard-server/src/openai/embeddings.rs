@@ -9,7 +9,7 @@ use yard_language::messages::{EmbedRequest, Pooling};
 use super::{
     asked::{check_length, terms},
     completions::tokens,
-    encoders::{EncoderTarget, about_the_text},
+    encoders::{Caller, EncoderTarget, about_the_text, size},
     spending::Spending,
     target::{Target, TextModel},
 };
@@ -103,22 +103,20 @@ async fn of_encoder(
     truncate: bool,
     param: fn(usize) -> &'static str,
 ) -> Result<(Vec<Vec<f32>>, u64), Failure> {
-    let bytes = inputs.iter().map(|input| match input {
+    let size = size(inputs.iter().map(|input| match input {
         TextOrTokens::Text(text) => text.len(),
         TextOrTokens::Tokens(tokens) => tokens.len(),
-    });
-    let bytes = bytes.sum();
-    let read = move |encoder: &TextEncoder| {
-        let read = inputs.into_iter().enumerate().map(|(place, input)| {
+    }));
+    let read = move |encoder: &TextEncoder, caller: &Caller| {
+        caller.each(inputs.into_iter().enumerate(), |(place, input)| {
             let tokens = match input {
                 TextOrTokens::Text(text) => encoder.text(&text, truncate),
                 TextOrTokens::Tokens(tokens) => encoder.numbers(tokens, truncate),
             };
             tokens.map_err(|error| about_the_text(error, param(place)))
-        });
-        read.collect()
+        })
     };
-    let texts = target.tokens(bytes, read).await?;
+    let texts = target.tokens(size, read).await?;
     target.rows(call, texts).await
 }
 

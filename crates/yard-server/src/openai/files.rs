@@ -6,7 +6,9 @@ use futures_util::stream;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use tokio::sync::Mutex;
-use yard_batches::{Batches, FileId, FileQuery, NewFile, Owner, Purpose, StagedContent, StoredFile};
+use yard_batches::{
+    BatchError, Batches, ContentError, FileId, FileQuery, NewFile, Owner, Purpose, StagedContent, StoredFile,
+};
 use yard_types::{ErrorCode, Timestamp};
 
 use super::multipart::Multipart;
@@ -71,7 +73,8 @@ pub(crate) async fn create_file(call: &OwnedCall, payload: Payload) -> Result<An
     let content = stream_body(body, call.state.options.http.body_idle_timeout);
     let form = Multipart::new(&call.headers, content).map_err(Failure::closing)?;
     // Whatever was refused may still be coming: its connection cannot go on.
-    let form = read(batches, form).await.map_err(Failure::closing)?;
+    let owner = owner(call);
+    let form = read(batches, &owner, form).await.map_err(Failure::closing)?;
     match form.purpose.as_deref() {
         Some("batch") => {}
         Some(_) => return Err(Failure::invalid("the purpose of a file is 'batch'").with_param("purpose")),
@@ -92,7 +95,7 @@ pub(crate) async fn create_file(call: &OwnedCall, payload: Payload) -> Result<An
             return Err(Failure::invalid(message).with_param("expires_after"));
         }
     };
-    let file = batches.add_file(&owner(call), NewFile { name, lifetime_seconds, content }).await?;
+    let file = batches.add_file(&owner, NewFile { name, lifetime_seconds, content }).await?;
     json(StatusCode::OK, &object(file))
 }
 
@@ -140,7 +143,7 @@ pub(crate) async fn read_file(call: &OwnedCall) -> Result<Answer, Failure> {
 }
 
 /// Takes in what a form brings, its file straight to where files are kept.
-async fn read(batches: &Batches, form: Multipart) -> Result<Form, Failure> {
+async fn read(batches: &Batches, owner: &Owner, form: Multipart) -> Result<Form, Failure> {
     let form = Arc::new(Mutex::new(form));
     let mut brought = Form::default();
     loop {
@@ -148,7 +151,12 @@ async fn read(batches: &Batches, form: Multipart) -> Result<Form, Failure> {
         let Some(head) = head else { return Ok(brought) };
         let seen = match head.name.as_str() {
             "file" => {
-                let content = batches.stage(part(&form)).await?;
+                let content = match batches.stage(owner, part(&form)).await {
+                    Ok(content) => content,
+                    // What broke it off, in the words that hold for the rest of the form as well.
+                    Err(BatchError::Content(ContentError::Interrupted(error))) => return Err(broken(error)),
+                    Err(error) => return Err(error.into()),
+                };
                 let name = head.file_name.as_deref().map_or(UNNAMED, last_segment).to_owned();
                 brought.file.replace((name, content)).is_some()
             }

@@ -18,6 +18,8 @@ const LONGEST_BOUNDARY: usize = 70;
 const MOST_HEADERS: usize = 8 << 10;
 /// Most parts of a form.
 const MOST_PARTS: usize = 32;
+/// Most bytes that are passed over before a part: what stands before the first one.
+const MOST_PASSED_OVER: usize = 64 << 10;
 /// Most bytes after the end of a form that are read and forgotten, so that the connection can go on.
 const MOST_AFTERWARDS: usize = 64 << 10;
 
@@ -53,7 +55,12 @@ impl Multipart {
 
     /// The next part. What is left of the one before is passed over.
     pub(super) async fn next_part(&mut self) -> Result<Option<PartHead>, io::Error> {
-        while self.piece().await?.is_some() {}
+        let mut left = MOST_PASSED_OVER;
+        while let Some(piece) = self.piece().await? {
+            left = left
+                .checked_sub(piece.len())
+                .ok_or_else(|| malformed("there is too much before a part of the form"))?;
+        }
         self.parts += 1;
         if self.parts > MOST_PARTS {
             return Err(malformed("the form has too many parts"));

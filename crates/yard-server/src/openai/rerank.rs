@@ -2,16 +2,17 @@
 
 use http::StatusCode;
 use yard_api::openai::{RerankAnswer, RerankRequest, RerankResult, TextOrTokens};
-use yard_encoders::Purpose;
+use yard_encoders::{Purpose, TextEncoder};
 
 use super::{
     embeddings,
-    encoders::{EncoderTarget, about_the_text},
+    encoders::{Caller, EncoderTarget, about_the_text, size},
     target::TextModel,
 };
 use crate::{
     dispatch::OwnedCall,
     failure::Failure,
+    heavy,
     http::{Answer, Payload, json},
 };
 
@@ -24,14 +25,20 @@ pub(crate) async fn rerank(call: &OwnedCall, payload: &Payload) -> Result<Answer
         }
         _ => of_rows(call, &model, &request).await?,
     };
-    let mut results = Vec::new();
-    for (index, relevance_score) in ranked(&scores, request.top_n) {
-        // Each document is told once at most.
-        let document = request.return_documents.then(|| std::mem::take(&mut request.documents[index]));
-        results.push(RerankResult::new(index, relevance_score, document));
-    }
+    let ranked = ranked(&scores, request.top_n);
+    let told = if request.return_documents { &ranked[..] } else { &[] };
+    let bytes = told.iter().map(|(index, _)| request.documents[*index].len()).sum();
     let id = format!("rerank-{}", call.request_id);
-    let mut answer = json(StatusCode::OK, &RerankAnswer::new(id, request.model, results, read))?;
+    let write = move || {
+        let results = ranked.into_iter().map(|(index, relevance_score)| {
+            // Each document is told once at most.
+            let document = request.return_documents.then(|| std::mem::take(&mut request.documents[index]));
+            RerankResult::new(index, relevance_score, document)
+        });
+        let results = results.collect();
+        json(StatusCode::OK, &RerankAnswer::new(id, request.model, results, read))
+    };
+    let mut answer = heavy::run(bytes, write).await??;
     model.name_version(&mut answer);
     Ok(answer)
 }
@@ -43,15 +50,15 @@ async fn of_pairs(
     request: &RerankRequest,
 ) -> Result<(Vec<f64>, u64), Failure> {
     let RerankRequest { query, documents, truncate, .. } = request.clone();
-    // The query is read again for each document.
-    let bytes = documents.iter().map(|document| document.len() + query.len()).sum();
-    let read = move |encoder: &yard_encoders::TextEncoder| {
-        let pairs = documents.iter().map(|document| {
+    // The query is read once, and its tokens put before each document.
+    let size = size(documents.iter().map(|document| document.len().saturating_add(query.len())));
+    let read = move |encoder: &TextEncoder, caller: &Caller| {
+        let query = encoder.query(&query).map_err(|error| about_the_text(error, "query"))?;
+        caller.each(&documents, |document| {
             encoder.pair(&query, document, truncate).map_err(|error| about_the_text(error, "documents"))
-        });
-        pairs.collect()
+        })
     };
-    let pairs = target.tokens(bytes, read).await?;
+    let pairs = target.tokens(size, read).await?;
     let (rows, read) = target.rows(call, pairs).await?;
     Ok((rows.iter().map(|row| row.first().map_or(0.0, |score| sigmoid(*score))).collect(), read))
 }

@@ -115,7 +115,7 @@ async fn forms_that_cannot_be_kept_are_refused_by_name() {
     for _ in 0..6 {
         world.file(&key, "{}").await;
     }
-    world.upload(&key, &[("purpose", "batch")], "{}").await.expect(429);
+    world.upload(&key, &[("purpose", "batch")], "{}").await.expect(409);
 }
 
 #[tokio::test]

@@ -95,6 +95,8 @@ async fn a_move_to_a_version_that_cannot_be_loaded_changes_nothing() {
     promote(2).await.expect(200);
     // Now there is no room for a third version beside the two.
     server.push("other", &digits_file()).await;
+    // Else it would leave for the third one.
+    server.post("/v2/repository/models/other/load", json!({})).await.expect(200);
     let trail = async || server.get("/api/v1/audit").await.expect(200).json();
     let moves = async || {
         let passport = server.get("/api/v1/models/digits/versions/1/passport").await.expect(200).json();

@@ -55,15 +55,17 @@ fn what_is_leaving_already_is_waited_for() {
 }
 
 #[test]
-fn places_are_made_by_versions_that_no_alias_leads_to() {
+fn places_are_made_by_idle_versions_and_not_waited_for() {
     let check = |residents: &[Resident], expected: Room| {
         let limits = Limits { bytes: 100, versions: 2 };
         assert_eq!(find_room(1, limits, total(residents.iter()), residents), expected, "{residents:?}");
     };
     check(&[resident(1, 1, Aliased)], Room::Free);
     check(&[resident(1, 1, Aliased), resident(1, 2, OnDemand)], Room::Evict(vec![1]));
-    check(&[resident(1, 1, Aliased), resident(1, 2, Kept)], Room::Full(Full::Versions));
-    check(&[resident(1, 1, Aliased), resident(1, 2, Busy)], Room::Full(Full::Versions));
+    check(&[resident(1, 2, Aliased), resident(1, 1, Aliased)], Room::Evict(vec![1]));
+    check(&[resident(1, 1, Aliased), resident(1, 2, Kept)], Room::Evict(vec![0]));
+    check(&[resident(1, 1, Aliased), resident(1, 2, Busy)], Room::Evict(vec![0]));
+    check(&[resident(1, 1, Kept), resident(1, 2, Busy)], Room::Full(Full::Versions));
     let draining = Resident { in_service: false, ..resident(1, 2, Busy) };
     check(&[resident(1, 1, Aliased), draining], Room::Free);
 }
@@ -122,8 +124,8 @@ proptest! {
                 prop_assert!(needs > limits.bytes - kept && needs <= limits.bytes);
             }
             Room::Full(Full::Versions) => {
-                let on_demand = residents.iter().filter(|resident| resident.frees_a_place()).count();
-                prop_assert!(in_service - on_demand >= places);
+                let may_go = residents.iter().filter(|resident| resident.frees_a_place()).count();
+                prop_assert!(in_service - may_go >= places);
             }
         }
     }

@@ -8,6 +8,7 @@ mod failures;
 mod lifecycle;
 mod limits;
 mod memory;
+mod memory_waits;
 mod shutdown;
 mod swap;
 mod world;

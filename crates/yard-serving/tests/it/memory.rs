@@ -9,18 +9,18 @@ use yard_types::{Coded, ErrorCode, Selector};
 
 use crate::world::{Behaviour, World, answers, expected, name, number, rows, settings, version};
 
-const PRODUCTION: Selector = Selector::Production;
+pub(crate) const PRODUCTION: Selector = Selector::Production;
 
-fn sized(memory_bytes: u64) -> Behaviour {
+pub(crate) fn sized(memory_bytes: u64) -> Behaviour {
     Behaviour { memory_bytes, ..Behaviour::light() }
 }
 
-fn budget(memory_budget_bytes: u64) -> ServingSettings {
+pub(crate) fn budget(memory_budget_bytes: u64) -> ServingSettings {
     ServingSettings { memory_budget_bytes, ..settings() }
 }
 
 /// Models of which version 1 takes so many bytes.
-fn world(models: &[(&str, u64)]) -> Arc<World> {
+pub(crate) fn world(models: &[(&str, u64)]) -> Arc<World> {
     let (world, _at_gate) = World::new();
     for (model, bytes) in models {
         world.add(&version(model, 1), sized(*bytes));
@@ -28,7 +28,7 @@ fn world(models: &[(&str, u64)]) -> Arc<World> {
     world
 }
 
-async fn ask(serving: &Serving, model: &str) -> Result<(), ServingError> {
+pub(crate) async fn ask(serving: &Serving, model: &str) -> Result<(), ServingError> {
     let lease = serving.open(model, &PRODUCTION).await?;
     let prediction = lease.predict(rows(&[1.0]), RequestContext::default()).await?;
     assert_eq!(answers(&prediction), expected(lease.version().get(), &[1.0]));
@@ -43,23 +43,26 @@ fn in_state(serving: &Serving, state: &VersionStatusState) -> Vec<String> {
     serving.status().iter().filter_map(with).collect()
 }
 
-fn ready(serving: &Serving) -> Vec<String> {
+pub(crate) fn ready(serving: &Serving) -> Vec<String> {
     in_state(serving, &VersionStatusState::Ready)
 }
 
-fn evicted(serving: &Serving) -> Vec<String> {
+pub(crate) fn evicted(serving: &Serving) -> Vec<String> {
     in_state(serving, &VersionStatusState::Evicted)
 }
 
 /// Lets all that can go on go on.
-async fn settle() {
+pub(crate) async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
 }
 
 /// A load in a task of its own.
-fn opening(serving: &Serving, model: &'static str) -> tokio::task::JoinHandle<Result<(), ServingError>> {
+pub(crate) fn opening(
+    serving: &Serving,
+    model: &'static str,
+) -> tokio::task::JoinHandle<Result<(), ServingError>> {
     let serving = serving.clone();
     tokio::spawn(async move { serving.open(model, &PRODUCTION).await.map(drop) })
 }

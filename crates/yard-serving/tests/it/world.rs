@@ -100,6 +100,7 @@ pub(crate) struct World {
     /// The most that were alive at once.
     pub(crate) most_alive: AtomicUsize,
     pub(crate) guards_alive: AtomicUsize,
+    pub(crate) unloads: AtomicUsize,
 }
 
 /// What tells the test of arrivals before the gate.
@@ -200,6 +201,7 @@ impl World {
             models_alive: AtomicUsize::new(0),
             most_alive: AtomicUsize::new(0),
             guards_alive: AtomicUsize::new(0),
+            unloads: AtomicUsize::new(0),
         };
         (Arc::new(world), receiver)
     }
@@ -406,6 +408,10 @@ impl LoadedModel for TestModel {
 
     fn service(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         Some(Arc::new(self.version))
+    }
+
+    fn unload(&self) {
+        self.world.unloads.fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -128,9 +128,16 @@ pub(super) async fn cancel(
     if batch.status == BatchStatus::Cancelling {
         return Ok(batch);
     }
-    may_become(&batch, BatchStatus::Cancelling)?;
-    sqlx::query("UPDATE batches SET status = 'cancelling', cancelling_at = ? WHERE id = ?")
+    // Of one whose lines were never let run there is nothing to finish.
+    let (next, ended_at) = match batch.status {
+        BatchStatus::Validating => (BatchStatus::Cancelled, Some(at.0)),
+        _ => (BatchStatus::Cancelling, None),
+    };
+    may_become(&batch, next)?;
+    sqlx::query("UPDATE batches SET status = ?, cancelling_at = ?, ended_at = ? WHERE id = ?")
+        .bind(next.as_str())
         .bind(at.0)
+        .bind(ended_at)
         .bind(id.as_str())
         .execute(&mut *transaction)
         .await
@@ -151,15 +158,18 @@ pub(super) async fn finish(
     for file in [&end.output, &end.errors].into_iter().flatten() {
         files::insert(&mut transaction, file).await?;
     }
-    sqlx::query("UPDATE batches SET status = ?, ended_at = ?, output_file = ?, error_file = ? WHERE id = ?")
-        .bind(end.status.as_str())
-        .bind(at.0)
-        .bind(end.output.as_ref().map(|file| FileId::as_str(&file.id)))
-        .bind(end.errors.as_ref().map(|file| FileId::as_str(&file.id)))
-        .bind(id.as_str())
-        .execute(&mut *transaction)
-        .await
-        .map_err(backend)?;
+    sqlx::query(
+        "UPDATE batches SET status = ?, ended_at = ?, output_file = ?, error_file = ?, outcome_bytes = 0
+         WHERE id = ?",
+    )
+    .bind(end.status.as_str())
+    .bind(at.0)
+    .bind(end.output.as_ref().map(|file| FileId::as_str(&file.id)))
+    .bind(end.errors.as_ref().map(|file| FileId::as_str(&file.id)))
+    .bind(id.as_str())
+    .execute(&mut *transaction)
+    .await
+    .map_err(backend)?;
     sqlx::query("DELETE FROM batch_lines WHERE batch = ?")
         .bind(id.as_str())
         .execute(&mut *transaction)

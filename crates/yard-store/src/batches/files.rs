@@ -1,7 +1,7 @@
 //! Rows of files.
 
 use sqlx::{Row as _, SqliteConnection, sqlite::SqliteRow};
-use yard_batches::{BatchStoreError, FileId, FileQuery, Owner, StoredFile};
+use yard_batches::{BatchStoreError, FileId, FileQuery, Owner, StoredFile, Usage};
 use yard_types::Timestamp;
 
 use super::{backend, told};
@@ -10,22 +10,48 @@ use crate::{
     columns::{parsed, signed, text, timestamp, unsigned},
 };
 
+/// What belongs to a key that was revoked is kept for so long, in milliseconds: thirty days.
+const KEPT_WITHOUT_KEY: i64 = 30 * 24 * 3_600_000;
+
 pub(super) async fn insert_bounded(
     database: &Database,
     file: &StoredFile,
     most: u64,
+    most_bytes: u64,
 ) -> Result<(), BatchStoreError> {
     let mut transaction = database.write().await.map_err(backend)?;
-    let row = sqlx::query("SELECT count(*) AS own FROM batch_files WHERE owner = ? AND purpose = 'batch'")
-        .bind(file.owner.0.as_str())
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(backend)?;
-    if unsigned(&row, "own").map_err(told)? >= most {
+    let usage = usage_in(&mut transaction, &file.owner).await?;
+    if usage.uploaded >= most {
         return Err(BatchStoreError::TooMany(most));
+    }
+    if usage.bytes.saturating_add(file.bytes) > most_bytes {
+        return Err(BatchStoreError::NoRoom(most_bytes));
     }
     insert(&mut transaction, file).await?;
     transaction.commit().await.map_err(backend)
+}
+
+pub(super) async fn usage(database: &Database, owner: &Owner) -> Result<Usage, BatchStoreError> {
+    let mut transaction = database.read().await.map_err(backend)?;
+    usage_in(&mut transaction, owner).await
+}
+
+async fn usage_in(connection: &mut SqliteConnection, owner: &Owner) -> Result<Usage, BatchStoreError> {
+    let row = sqlx::query(
+        "SELECT
+             (SELECT count(*) FROM batch_files WHERE owner = ?1 AND purpose = 'batch') AS uploaded,
+             (SELECT coalesce(sum(bytes), 0) FROM batch_files WHERE owner = ?1) AS written,
+             (SELECT coalesce(sum(outcome_bytes), 0) FROM batches WHERE owner = ?1 AND ended_at IS NULL) AS answered",
+    )
+    .bind(owner.0.as_str())
+    .fetch_one(connection)
+    .await
+    .map_err(backend)?;
+    let written = unsigned(&row, "written").map_err(told)?;
+    Ok(Usage {
+        uploaded: unsigned(&row, "uploaded").map_err(told)?,
+        bytes: written.saturating_add(unsigned(&row, "answered").map_err(told)?),
+    })
 }
 
 pub(super) async fn insert(
@@ -129,21 +155,44 @@ pub(super) async fn remove(database: &Database, owner: &Owner, id: &FileId) -> R
 }
 
 pub(super) async fn remove_expired(database: &Database, now: Timestamp) -> Result<u64, BatchStoreError> {
+    let revoked = now.plus_milliseconds(-KEPT_WITHOUT_KEY);
     // Asked often, and hardly ever for anything: whoever writes is not made to wait for that.
-    let row = sqlx::query("SELECT EXISTS (SELECT 1 FROM batch_files WHERE expires_at <= ?) AS any_over")
-        .bind(now.0)
-        .fetch_one(database.reader())
-        .await
-        .map_err(backend)?;
+    let row = sqlx::query(
+        "SELECT EXISTS (SELECT 1 FROM batch_files WHERE expires_at <= ?1)
+             OR EXISTS (
+                 SELECT 1 FROM access_keys WHERE revoked_at <= ?2 AND (
+                     EXISTS (SELECT 1 FROM batch_files WHERE owner = access_keys.id)
+                     OR EXISTS (SELECT 1 FROM batches WHERE owner = access_keys.id AND ended_at IS NOT NULL)
+                 )
+             ) AS any_over",
+    )
+    .bind(now.0)
+    .bind(revoked.0)
+    .fetch_one(database.reader())
+    .await
+    .map_err(backend)?;
     if unsigned(&row, "any_over").map_err(told)? == 0 {
         return Ok(0);
     }
     let mut transaction = database.write().await.map_err(backend)?;
-    let done = sqlx::query("DELETE FROM batch_files WHERE expires_at <= ?")
-        .bind(now.0)
-        .execute(&mut *transaction)
-        .await
-        .map_err(backend)?;
+    let done = sqlx::query(
+        "DELETE FROM batch_files
+         WHERE expires_at <= ? OR owner IN (SELECT id FROM access_keys WHERE revoked_at <= ?)",
+    )
+    .bind(now.0)
+    .bind(revoked.0)
+    .execute(&mut *transaction)
+    .await
+    .map_err(backend)?;
+    // What their makers noted with them goes as well.
+    sqlx::query(
+        "DELETE FROM batches
+         WHERE ended_at IS NOT NULL AND owner IN (SELECT id FROM access_keys WHERE revoked_at <= ?)",
+    )
+    .bind(revoked.0)
+    .execute(&mut *transaction)
+    .await
+    .map_err(backend)?;
     transaction.commit().await.map_err(backend)?;
     Ok(done.rows_affected())
 }

@@ -4,7 +4,10 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 use yard_batches::{BatchId, BatchStatus, BatchStoreError, LineRecord};
 
 use super::{backend, rows::found, told};
-use crate::{Database, columns::text};
+use crate::{
+    Database,
+    columns::{signed, text},
+};
 
 pub(super) async fn put(
     database: &Database,
@@ -32,13 +35,17 @@ pub(super) async fn put(
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query("UPDATE batches SET completed = completed + ?, failed = failed + ? WHERE id = ?")
-        .bind(i64::from(line.succeeded()))
-        .bind(i64::from(!line.succeeded()))
-        .bind(id.as_str())
-        .execute(&mut *transaction)
-        .await
-        .map_err(backend)?;
+    sqlx::query(
+        "UPDATE batches SET completed = completed + ?, failed = failed + ?, outcome_bytes = outcome_bytes + ?
+         WHERE id = ?",
+    )
+    .bind(i64::from(line.succeeded()))
+    .bind(i64::from(!line.succeeded()))
+    .bind(signed("outcome_bytes", line.bytes()).map_err(told)?)
+    .bind(id.as_str())
+    .execute(&mut *transaction)
+    .await
+    .map_err(backend)?;
     transaction.commit().await.map_err(backend)?;
     Ok(true)
 }

@@ -57,7 +57,7 @@ async fn garbage_collection_leaves_files_and_the_input_of_open_batches() {
     {
         let _hold = yard.registry.hold_contents().await;
         staged.publish().await.unwrap();
-        store.insert_file(&StoredFile { digest, ..file(1, "a") }, 10).await.unwrap();
+        store.insert_file(&StoredFile { digest, ..file(1, "a") }, 10, u64::MAX).await.unwrap();
     }
     assert_eq!(yard.registry.gc().await.unwrap().deleted, 0);
     let made = yard_batches::Batch { input_digest: digest, ..batch(1, "a") };
@@ -67,4 +67,42 @@ async fn garbage_collection_leaves_files_and_the_input_of_open_batches() {
     assert_eq!(yard.registry.read_content(&digest).await.unwrap().0, 9);
     store.fail(&made.id, &[], Timestamp(9)).await.unwrap();
     assert_eq!(yard.registry.gc().await.unwrap().deleted, 1);
+}
+
+#[tokio::test]
+async fn what_belongs_to_a_key_goes_thirty_days_after_it_was_revoked() {
+    const DAYS: i64 = 30 * 24 * 3_600_000;
+    let yard = Yard::new().await;
+    let store = SqliteBatchStore::new(yard.database.clone());
+    for (key, revoked_at) in [("revokedkey01", Some(1_000_i64)), ("presentkey01", None)] {
+        let mut transaction = yard.database.write().await.unwrap();
+        sqlx::query(
+            "INSERT INTO access_keys (id, name, role, all_models, created_at, revoked_at, secret_sha256)
+             VALUES (?, 'k', 'consumer', 1, 0, ?, ?)",
+        )
+        .bind(key)
+        .bind(revoked_at)
+        .bind("0".repeat(64))
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+        transaction.commit().await.unwrap();
+    }
+    let owners = ["revokedkey01", "presentkey01", ""];
+    for (number, owner) in (1..).zip(owners) {
+        store.insert_file(&file(number, owner), 10, u64::MAX).await.unwrap();
+        let made = batch(number, owner);
+        store.insert_batch(&made, 10, 10).await.unwrap();
+        store.fail(&made.id, &[], Timestamp(9)).await.unwrap();
+    }
+    let open = batch(4, "revokedkey01");
+    store.insert_batch(&open, 10, 10).await.unwrap();
+    assert_eq!(store.remove_expired_files(Timestamp(DAYS + 999)).await.unwrap(), 0);
+    assert_eq!(store.remove_expired_files(Timestamp(DAYS + 1_000)).await.unwrap(), 1);
+    assert_eq!(store.remove_expired_files(Timestamp(DAYS + 1_000)).await.unwrap(), 0);
+    for (owner, files, batches) in [("revokedkey01", 0, 1), ("presentkey01", 1, 1), ("", 1, 1)] {
+        let owner = Owner(owner.to_owned());
+        assert_eq!(store.usage(&owner).await.unwrap().uploaded, files);
+        assert_eq!(store.batches(&owner, None, 9).await.unwrap().len(), batches);
+    }
 }

@@ -78,6 +78,7 @@ async fn a_store_that_fails_for_a_while_is_waited_for() {
     assert!(!world.batch(&made).await.status.is_end());
     world.store.mend();
     check_completed(&world, &made, 9).await;
+    assert_eq!(world.lines.begun(""), 9, "what was answered is not asked for again");
     runner.stop().await;
 }
 

@@ -61,6 +61,8 @@ async fn forms_that_are_none_are_refused() {
     }
     let long = format!("--XYZ\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n", "a".repeat(9_000));
     assert!(read(&long, 100).await.is_err());
+    let preamble = format!("{}\r\n{FORM}", "a".repeat(100_000));
+    assert!(read(&preamble, 1_000).await.is_err());
     let many = "--XYZ\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n".repeat(40);
     assert!(read(&many, 1_000).await.is_err());
 }
