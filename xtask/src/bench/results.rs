@@ -19,7 +19,8 @@ pub(super) struct Document {
 const HEAD: &str = "\
 # Speed, measured
 
-Written by `cargo xtask bench serving`, figures and all; do not edit it by hand.
+Written by `cargo xtask bench serving`, figures and all; do not edit it by hand. Language models have pages of
+their own: [over HTTP](LANGUAGE_SERVICE.md), [the engine](LANGUAGE.md), [how right they are](LANGUAGE_QUALITY.md).
 ";
 
 const READING: &str = "\

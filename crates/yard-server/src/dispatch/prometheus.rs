@@ -250,6 +250,8 @@ impl Page {
 
     fn requests(&mut self, state: &ServerState) {
         let mut endpoints: Vec<Endpoint> = ROUTES.iter().map(|route| route.endpoint).collect();
+        // One endpoint may have routes in several places of the table.
+        endpoints.sort_unstable_by_key(|endpoint| *endpoint as usize);
         endpoints.dedup();
         let endpoints: Vec<Option<Endpoint>> = endpoints.into_iter().map(Some).chain([None]).collect();
         let counted: Vec<_> = endpoints

@@ -14,6 +14,7 @@ mod jobs;
 mod leaving;
 mod load;
 mod management;
+mod metrics;
 mod permissions;
 mod predict;
 mod stopping;
